@@ -1,0 +1,283 @@
+"""The door to the Kubernetes API: who we are, list and watch one kind of object, and the API's errors in our words.
+
+Only the client library's configuration and its plain ApiClient are used, with paths: its generated calls and models cost
+three times the start-up and memory, and its own watch gives up after one 410 and does not know bookmarks from silence.
+The library is imported by the first call, on the caller's thread.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from supervisor.errors import Expired, SourceError, StartError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from supervisor.settings import ClusterSettings
+
+_SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+_DEFAULT_KUBECONFIG = "~/.kube/config"
+
+_CONNECT_S = 10.0
+_ANSWER_S = 30.0
+# The server ends a watch after a time that we choose, and we open the next: about eight requests an hour. At random, so that
+# many instances do not renew together (client-go's reflector does the same).
+_WATCH_S = (300, 600)
+# The first watch is short: it shows whether this server sends bookmarks.
+_FIRST_WATCH_S = (60, 90)
+# A server that sends bookmarks sends one a minute: a connection that is silent for longer is dead, whatever TCP says.
+_SILENCE_S = 90.0
+# The largest object, 1 MiB, has up to six bytes a character in JSON, and its managedFields.
+_LINE_BYTES_MAX = 16 * 2**20
+_MESSAGE_MAX = 300
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Objects of one kind in one namespace, or the one of them that is called `name`.
+
+    With a name, list and watch use a field selector: that is what a Role limited by resourceNames allows (Kubernetes
+    documentation, "Using RBAC authorization", *Referring to resources*).
+    """
+
+    kind: str
+    resource: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+    @property
+    def path(self) -> str:
+        """Where the API serves them."""
+        return f"/api/v1/namespaces/{self.namespace}/{self.resource}"
+
+    @property
+    def selection(self) -> list[tuple[str, str]]:
+        """The part of a query that picks ours."""
+        return [("fieldSelector", f"metadata.name={self.name}")]
+
+
+def find(settings: ClusterSettings, environment_kubeconfig: str | None) -> str | None:
+    """The kubeconfig to use, None for the pod's own service account. Raises StartError if there is neither."""
+    if settings.kubeconfig:
+        return settings.kubeconfig
+    if not settings.context and os.path.exists(f"{_SERVICE_ACCOUNT}/token"):
+        return None
+    path = environment_kubeconfig or os.path.expanduser(_DEFAULT_KUBECONFIG)
+    if any(os.path.isfile(part) for part in path.split(os.pathsep)):
+        return path
+    raise StartError(
+        "cannot find a cluster: no --kubeconfig, no $KUBECONFIG, no ~/.kube/config, and no service account is mounted "
+        "(is automountServiceAccountToken false?)"
+    )
+
+
+def own_namespace() -> str | None:
+    """The namespace of the pod that we run in, None outside of one."""
+    try:
+        with open(f"{_SERVICE_ACCOUNT}/namespace", encoding="ascii") as file:
+            return file.read().strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+class Cluster:
+    """One API server, as one user. Any thread may use it; after a failure the next call reads the configuration again."""
+
+    def __init__(self, kubeconfig: str | None, context: str | None) -> None:
+        self._kubeconfig = kubeconfig
+        self._context = context
+        self._lock = Lock()
+        self._api: Any = None
+        self._sends_bookmarks = False
+
+    def list_objects(self, collection: Collection) -> tuple[list[Object], str]:
+        """All objects and the version to watch from. Raises SourceError.
+
+        No version is asked for, so the answer is the newest state and never older than one that we saw before a restart.
+        """
+        with self._translated(collection, "list"):
+            response = self._request(collection.path, collection.selection, _ANSWER_S, collection, "list")
+            answer = _parsed(response.data)
+        items, metadata = answer.get("items"), answer.get("metadata")
+        if items is None:
+            items = []  # how Go writes an empty list
+        if not isinstance(items, list) or not isinstance(metadata, dict) or not all(isinstance(item, dict) for item in items):
+            raise SourceError(f"cannot list {collection}: the answer is no list")
+        return items, str(metadata.get("resourceVersion", ""))
+
+    def watch_objects(self, collection: Collection, version: str) -> Iterator[tuple[str, Object]]:
+        """Events since `version`, as (type, object), until the server ends the watch as agreed.
+
+        Raises Expired if the server no longer knows the version, Unavailable if the connection is lost or silent, and
+        SourceError for everything else.
+        """
+        lasts_s = random.randint(*(_WATCH_S if self._sends_bookmarks else _FIRST_WATCH_S))
+        silence_s = _SILENCE_S if self._sends_bookmarks else lasts_s + _CONNECT_S
+        query = [
+            *collection.selection,
+            ("watch", "1"),
+            ("allowWatchBookmarks", "true"),
+            ("resourceVersion", version),
+            ("timeoutSeconds", str(lasts_s)),
+        ]
+        with self._translated(collection, "watch"):
+            response = self._request(collection.path, query, silence_s, collection, "watch")
+            try:
+                for line in _lines(response):
+                    event = _parsed(line)
+                    kind, found = event.get("type"), event.get("object")
+                    if not isinstance(kind, str) or not isinstance(found, dict):
+                        raise SourceError(f"cannot watch {collection}: the server sent something else than an event")
+                    if kind == "ERROR":
+                        raise _error_of(found.get("code"), found, collection, "watch", None)
+                    self._sends_bookmarks |= kind == "BOOKMARK"
+                    yield kind, found
+            except GeneratorExit:
+                response.close()
+                raise
+            response.release_conn()
+
+    def _request(self, path: str, query: list[tuple[str, str]], silence_s: float, collection: Collection, verb: str) -> Any:
+        """Send a GET; return urllib3's response, its body unread."""
+        api = self._client()
+        request = api.param_serialize(
+            "GET", path, query_params=query, header_params={"Accept": "application/json"}, auth_settings=["BearerToken"]
+        )
+        response = api.call_api(*request, _request_timeout=(_CONNECT_S, silence_s)).response
+        if response.status != 200:
+            raise _error_of(response.status, _parsed(response.data), collection, verb, response.headers.get("Retry-After"))
+        return response
+
+    def _client(self) -> Any:
+        with self._lock:
+            if self._api is None:
+                self._api = _log_in(self._kubeconfig, self._context)
+            return self._api
+
+    @contextmanager
+    def _translated(self, collection: Collection, verb: str) -> Iterator[None]:
+        """Turn the library's errors into ours; and log in again next time: token, certificates or address may have changed."""
+        from kubernetes.client.exceptions import OpenApiException
+        from kubernetes.config import ConfigException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            yield
+        except Expired:
+            raise
+        except SourceError:
+            self._api = None
+            raise
+        except ConfigException as error:
+            self._api = None
+            raise SourceError(f"cannot use the cluster's configuration: {_short(error)}") from error
+        except (HTTPError, OpenApiException, OSError) as error:
+            self._api = None
+            raise Unavailable(f"cannot {verb} {collection}: {_short(error)}") from error
+
+
+def _log_in(kubeconfig: str | None, context: str | None) -> Any:
+    """A client for the server and user that the configuration names. Certificates and keys are read once, into memory."""
+    from tempfile import TemporaryDirectory
+
+    # An untyped library: from here on its values are Any.
+    from kubernetes import client
+    from kubernetes.config import load_incluster_config, load_kube_config
+
+    configuration = client.Configuration()
+    configuration.retries = False  # we do that ourselves, with backoff
+    configuration.keep_alive = True  # finds a host that vanished without a word
+    if kubeconfig is None:
+        load_incluster_config(client_configuration=configuration)
+        tls = _tls(configuration)
+    else:
+        # The library writes embedded certificates and keys to files: in a folder of their own, gone at once.
+        with TemporaryDirectory(prefix="config-supervisor-") as folder:
+            load_kube_config(kubeconfig, context, configuration, persist_config=False, temp_file_path=folder)
+            tls = _tls(configuration)
+    configuration.ssl_ca_cert = configuration.cert_file = configuration.key_file = None
+    api = client.ApiClient(configuration)
+    api.rest_client.pool_manager.connection_pool_kw["ssl_context"] = tls
+    api.user_agent = "config-supervisor"
+    return api
+
+
+def _tls(configuration: Any) -> Any:
+    """The TLS settings of a configuration. Without X.509 strictness, as Go's clients: many clusters' own CAs need that."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not configuration.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif configuration.ssl_ca_cert:
+        context.load_verify_locations(configuration.ssl_ca_cert)
+    else:
+        context.load_default_certs()
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    return context
+
+
+def _lines(response: Any) -> Iterator[bytes]:
+    """The lines of a streamed body, each as soon as it is there."""
+    parts: list[bytes] = []
+    size = 0
+    while chunk := response.read1(2**16):
+        *ended, rest = chunk.split(b"\n")
+        for line in ended:
+            yield b"".join((*parts, line))
+            parts, size = [], 0
+        parts.append(rest)
+        size += len(rest)
+        if size > _LINE_BYTES_MAX:
+            raise SourceError(f"the server sent a line of more than {_LINE_BYTES_MAX} bytes")
+
+
+def _parsed(text: bytes) -> Object:
+    try:
+        value = json.loads(text)
+    except ValueError:  # not the error itself: it holds the text
+        value = None
+    return value if isinstance(value, dict) else {}
+
+
+def _error_of(code: object, status: Object, collection: Collection, verb: str, retry_after: str | None) -> SourceError:
+    """Our error for a Status object of the API (Kubernetes API conventions, "Response Status Kind")."""
+    what = f"cannot {verb} {collection}"
+    said = str(status.get("message", ""))[:_MESSAGE_MAX]
+    if code == 410:
+        return Expired(f"{what}: {said}")
+    if code == 401:
+        return SourceError(f"{what}: the API server does not accept our credentials (401): token or certificate expired?")
+    if code == 403:
+        return SourceError(f"{what} (403): {said}. Add a Role, and a RoleBinding to it, with {_rule(collection)}")
+    if code == 404:
+        return SourceError(f"{what}: the server does not know {collection.path} (404): is this the API server's address?")
+    if code in {429, 500, 502, 503, 504}:
+        seconds = int(retry_after) if retry_after and retry_after.isdecimal() else 0
+        return Unavailable(f"{what}: the API server is busy or not ready ({code}): {said}", retry_after_s=min(seconds, 60))
+    return SourceError(f"{what}: the API server answered {code}: {said}")
+
+
+def _rule(collection: Collection) -> str:
+    return (
+        f'in namespace {collection.namespace}: apiGroups: [""], resources: ["{collection.resource}"], '
+        f'resourceNames: ["{collection.name}"], verbs: ["list", "watch"]'
+    )
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:_MESSAGE_MAX]

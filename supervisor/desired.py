@@ -1,0 +1,39 @@
+"""What is wanted now: the newest word of each source. A newer one takes the place of an older one; nothing queues."""
+
+from __future__ import annotations
+
+from threading import Condition
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from supervisor.model import ConfigObject
+
+
+class Desired:
+    """One slot for each source, filled by its thread and read by the sync thread."""
+
+    def __init__(self, sources: tuple[str, ...]) -> None:
+        self._changed = Condition()
+        self._slots: dict[str, tuple[ConfigObject, ...] | None] = dict.fromkeys(sources)
+        self._serial = 0
+
+    def put(self, source: str, objects: tuple[ConfigObject, ...]) -> None:
+        """Replace what a source wants."""
+        with self._changed:
+            self._slots[source] = objects
+            self._serial += 1
+            self._changed.notify_all()
+
+    def wait(self, after: int) -> tuple[int, tuple[ConfigObject, ...]]:
+        """Wait for something newer than serial number `after`, and for every source to have spoken.
+
+        Returns the new serial number and the objects of all sources, in the order of the sources.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._serial > after and None not in self._slots.values())
+            return self._serial, tuple(found for slot in self._slots.values() for found in slot or ())
+
+    def is_newer(self, than: int, timeout_s: float) -> bool:
+        """Wait until something newer than serial number `than` is wanted, or for so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._serial > than, timeout_s)

@@ -1,0 +1,90 @@
+"""The door to signals: signals from the kernel and words from our threads, as one stream for the main thread.
+
+All signals are *blocked*, in every thread, and the main thread takes them one by one with sigtimedwait(2). Why not handlers
+and a wake-up descriptor: handlers would change the dispositions that the command inherits, and lose count of real-time
+signals; a handler for SIGSEGV would turn a real fault of ours into an endless loop, while a blocked one still kills
+(signal(7), "synchronously generated"). Blocked signals are queued even if they are ignored or if we are PID 1, for which
+the kernel drops others without a handler. The mask is handed on through fork and exec, so processes.start gives the
+command back the one that we were given.
+
+A thread's word needs a wake-up too: it is SIGCHLD, which is never forwarded and after which the main thread looks anyway.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections import deque
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
+
+STOP_SIGNALS: frozenset[int] = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
+
+# So many are taken at a time: in a storm of signals the main thread still gets to reap.
+_AT_ONCE = 64
+
+
+class Signal(int):
+    """The number of a signal that was sent to us."""
+
+
+class Applied:
+    """Word of the sync thread: the first configuration is on disk."""
+
+
+class Inbox:
+    """Everything that the main thread has to hear of, in the order of its arrival."""
+
+    def __init__(self) -> None:
+        self._wanted: AbstractSet[int] = signal.valid_signals()
+        self.given_mask: AbstractSet[int] = signal.pthread_sigmask(signal.SIG_BLOCK, self._wanted)
+        self._words: deque[Applied] = deque()
+
+    def post(self, word: Applied) -> None:
+        """Leave a word for the main thread; any thread may call this."""
+        self._words.append(word)
+        os.kill(os.getpid(), signal.SIGCHLD)
+
+    def wait(self, deadline: float = float("inf")) -> Iterator[Signal | Applied]:
+        """Sleep until something is there, then yield it. Yields nothing at the deadline, or when only a child changed state.
+
+        `deadline` is a reading of time.monotonic(), in seconds.
+        """
+        timeout_s = deadline - time.monotonic()
+        for _ in range(_AT_ONCE):
+            number = _take(self._wanted, timeout_s)
+            if number is None:
+                break
+            if number != signal.SIGCHLD:
+                yield Signal(number)
+            timeout_s = 0
+        while self._words:
+            yield self._words.popleft()
+
+
+if sys.platform == "darwin":
+    import threading
+
+    def _take(wanted: AbstractSet[int], timeout_s: float) -> int | None:
+        """Stand in for sigtimedwait(2), which macOS lacks: a timer's SIGCHLD ends the wait."""
+        if timeout_s <= 0 and not signal.sigpending() & wanted:
+            return None
+        timer = threading.Timer(min(timeout_s, threading.TIMEOUT_MAX), os.kill, (os.getpid(), signal.SIGCHLD))
+        timer.daemon = True
+        timer.start()
+        number = signal.sigwait(wanted)
+        timer.cancel()
+        return number
+
+else:
+
+    def _take(wanted: AbstractSet[int], timeout_s: float) -> int | None:
+        if timeout_s == float("inf"):
+            return signal.sigwaitinfo(wanted).si_signo
+        info = signal.sigtimedwait(wanted, max(0.0, timeout_s))
+        return None if info is None else info.si_signo

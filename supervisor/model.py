@@ -1,0 +1,169 @@
+"""The values that travel between the rooms. All are frozen; whole states, never differences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from hashlib import sha256
+from typing import TYPE_CHECKING, NewType
+
+from supervisor.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# The first 12 hexadecimal digits of a SHA-256 over what a folder holds: same content, same revision.
+Revision = NewType("Revision", str)
+
+_NAME_BYTES_MAX = 255  # NAME_MAX of Linux's file systems
+_PATH_BYTES_MAX = 1024  # far below PATH_MAX, which counts the configroot too
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file that is wanted: where, below the configroot, with which bytes and permission bits.
+
+    Raises Refused if `path` could lead out of the folder or clash with our own names in it.
+    """
+
+    path: str
+    content: bytes = field(repr=False)
+    mode: int
+
+    def __post_init__(self) -> None:
+        problem = _problem_of_path(self.path)
+        if problem:
+            raise Refused(f"{self.path!r} cannot be a file name: {problem}")
+
+
+def _problem_of_path(path: str) -> str | None:
+    """Why `path` must not be written, or None. Names beginning with two dots are ours, as they are the kubelet's."""
+    parts = path.split("/")
+    if "\0" in path:
+        return "it holds a NUL"
+    if not path or any(part in {"", "."} for part in parts):
+        return "a part of it is empty or a dot"
+    if any(part.startswith("..") for part in parts):
+        return "a part of it begins with two dots"
+    if len(path.encode(errors="surrogateescape")) > _PATH_BYTES_MAX:
+        return f"it is longer than {_PATH_BYTES_MAX} bytes"
+    if any(len(part.encode(errors="surrogateescape")) > _NAME_BYTES_MAX for part in parts):
+        return f"a part of it is longer than {_NAME_BYTES_MAX} bytes"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where wanted files come from. `version` is the object's resourceVersion, empty for local files."""
+
+    kind: str
+    namespace: str
+    name: str
+    version: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigObject:
+    """A ConfigMap or Secret as it is wanted now: its keys with their contents, bytes as the app shall read them."""
+
+    origin: Origin
+    data: Mapping[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is known of a file without its content: SHA-256, size in bytes and permission bits."""
+
+    digest: bytes = field(repr=False)
+    size: int
+    mode: int
+
+
+def entry_of(file: File) -> Entry:
+    """Describe a file without its content."""
+    return Entry(sha256(file.content).digest(), len(file.content), file.mode)
+
+
+Listing = dict[str, Entry]  # by path
+
+
+def revision_of(listing: Mapping[str, Entry]) -> Revision:
+    """Name a listing by its content."""
+    total = sha256()
+    for path in sorted(listing):
+        entry = listing[path]
+        total.update(b"%s\0%o\0" % (path.encode(errors="surrogateescape"), entry.mode) + entry.digest)
+    return Revision(total.hexdigest()[:12])
+
+
+class Snapshot:
+    """All files that are wanted at one time, and where they come from.
+
+    Raises Refused if two files want the same place, naming both origins.
+    """
+
+    __slots__ = ("files", "listing", "origins", "revision")
+
+    def __init__(self, parts: Sequence[tuple[Origin, Sequence[File]]]) -> None:
+        self.origins = tuple(origin for origin, _ in parts)
+        self.files = _merge(parts)
+        self.listing: Listing = {file.path: entry_of(file) for file in self.files}
+        self.revision = revision_of(self.listing)
+
+
+def _merge(parts: Sequence[tuple[Origin, Sequence[File]]]) -> tuple[File, ...]:
+    taken: dict[str, Origin] = {}
+    for origin, files in parts:
+        for file in files:
+            if file.path in taken:
+                raise Refused(f"{file.path!r} is wanted by both {taken[file.path]} and {origin}")
+            taken[file.path] = origin
+    for path, origin in taken.items():
+        folder = path
+        while "/" in folder:
+            folder = folder.rpartition("/")[0]
+            if folder in taken:
+                raise Refused(f"{folder!r} of {taken[folder]} cannot be a file: {path!r} of {origin} lies below it")
+    return tuple(file for _, files in parts for file in files)
+
+
+class Verdict(Enum):
+    """How an attempt to make a revision live ended."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One file that a revision adds, changes or removes. `size` in bytes, of the new file, 0 for a removed one."""
+
+    path: str
+    what: str
+    size: int
+
+
+def changes(old: Listing, new: Listing) -> tuple[Change, ...]:
+    """What turns one listing into another, by path."""
+    return (
+        *(Change(path, "added", entry.size) for path, entry in new.items() if path not in old),
+        *(Change(path, "changed", entry.size) for path, entry in new.items() if path in old and old[path] != entry),
+        *(Change(path, "removed", 0) for path in old if path not in new),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one revision: the one value that every report renders. `took_s`: from taking it up to the verdict."""
+
+    revision: Revision
+    verdict: Verdict
+    took_s: float
+    origins: tuple[Origin, ...]
+    changed: tuple[Change, ...] = ()
+    reason: str = ""

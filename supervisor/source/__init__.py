@@ -1,0 +1,42 @@
+"""What is wanted, said by one thread for each source: whole states, never differences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from supervisor.errors import SourceError
+    from supervisor.model import ConfigObject
+    from supervisor.settings import SourceSettings
+
+
+class Source(Protocol):
+    """Something that says what is wanted, and what keeps it from knowing.
+
+    `watch` never ends. It yields everything that is wanted whenever that may have changed, and a SourceError when it cannot
+    tell at present: then its last word still holds. It runs in a thread that may be abandoned at any time.
+    """
+
+    name: str
+
+    def watch(self) -> Iterator[tuple[ConfigObject, ...] | SourceError]:
+        """Say what is wanted, again and again."""
+        ...
+
+
+def make_sources(settings: SourceSettings, environment_kubeconfig: str | None) -> tuple[Source, ...]:
+    """One source for each object and file that was asked for. Raises StartError if there is no cluster to ask."""
+    sources: list[Source] = []
+    if settings.configmaps:
+        from supervisor.cluster import Cluster, find
+        from supervisor.source.objects import ObjectSource
+
+        cluster = Cluster(find(settings.cluster, environment_kubeconfig), settings.cluster.context)
+        sources += [ObjectSource(cluster, name) for name in settings.configmaps]
+    if settings.manifests:
+        from supervisor.source.manifest import ManifestSource
+
+        sources += [ManifestSource(path) for path in settings.manifests]
+    return tuple(sources)

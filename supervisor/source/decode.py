@@ -1,0 +1,47 @@
+"""A ConfigMap or Secret as the API writes it → ConfigObject. Nothing is trusted: the server may lie, a file may be anything."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from supervisor.errors import SourceError
+from supervisor.model import ConfigObject, Origin
+
+KINDS = ("ConfigMap", "Secret")
+
+
+def config_object(kind: str, written: dict[str, Any], default_namespace: str = "") -> ConfigObject:
+    """Decode `data`, `binaryData` and `stringData`. Raises SourceError naming the object and the key, never the value."""
+    metadata = _mapping(written, "metadata", kind)
+    name = metadata.get("name")
+    if not isinstance(name, str) or not name:
+        raise SourceError(f"a {kind} has no name")
+    namespace = metadata.get("namespace") or default_namespace
+    origin = Origin(kind, str(namespace), name, str(metadata.get("resourceVersion") or ""))
+    plain, encoded = ("stringData", "data") if kind == "Secret" else ("data", "binaryData")
+    contents = {key: _decoded(key, value, origin) for key, value in _mapping(written, encoded, origin).items()}
+    for key, value in _mapping(written, plain, origin).items():
+        if not isinstance(value, str):
+            raise SourceError(f"{origin}: the value of {key!r} is not a text: quote it")
+        contents[str(key)] = value.encode(errors="surrogatepass")
+    return ConfigObject(origin, contents)
+
+
+def _mapping(written: dict[str, Any], name: str, owner: object) -> dict[str, Any]:
+    value = written.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise SourceError(f"{owner}: {name} is not a mapping of names")
+    return value
+
+
+def _decoded(key: str, value: object, origin: Origin) -> bytes:
+    if isinstance(value, bytes):  # YAML's !!binary
+        return value
+    try:
+        return base64.b64decode("".join(value.split()) if isinstance(value, str) else b"?", validate=True)
+    except (binascii.Error, ValueError):
+        raise SourceError(f"{origin}: the value of {key!r} is not base64") from None

@@ -1,0 +1,89 @@
+"""One object of the cluster: list it, then watch it from there, for ever."""
+
+from __future__ import annotations
+
+import time
+from threading import Event
+from typing import TYPE_CHECKING
+
+from supervisor.backoff import backoff
+from supervisor.cluster import Collection, own_namespace
+from supervisor.errors import Expired, SourceError, Unavailable
+from supervisor.source.decode import config_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from supervisor.cluster import Cluster
+    from supervisor.model import ConfigObject
+    from supervisor.settings import ObjectName
+
+    Heard = tuple[ConfigObject, ...] | SourceError
+
+# A watch that ends sooner than it can have been meant to was cut; waiting keeps us polite then.
+_SHORTEST_WATCH_S = 5.0
+
+
+class ObjectSource:
+    """A ConfigMap, by name. While it does not exist, it is waited for; when it is deleted, what it last held stays wanted."""
+
+    def __init__(self, cluster: Cluster, name: ObjectName) -> None:
+        self._cluster = cluster
+        self._collection = Collection("ConfigMap", "configmaps", name.namespace, name.name)
+        self._version = ""
+        self.name = str(self._collection)
+
+    def watch(self) -> Iterator[Heard]:
+        """List, watch from the list's version, and go on from the last version seen whenever the watch ends.
+
+        After Expired, and after errors that leave the version in doubt, list again: the newest state is never missed.
+        """
+        delays = backoff()
+        while True:
+            began = time.monotonic()
+            try:
+                if not self._version:
+                    yield from self._list()
+                for heard in self._follow():
+                    delays = backoff()
+                    yield from heard
+                if time.monotonic() - began > _SHORTEST_WATCH_S:
+                    continue
+                problem: SourceError = Unavailable(f"cannot watch {self.name}: the server ends the watch at once")
+            except SourceError as error:
+                problem = error
+            if not isinstance(problem, Unavailable):
+                self._version = ""
+            if not isinstance(problem, Expired):
+                yield problem
+            Event().wait(max(next(delays), problem.retry_after_s))
+
+    def _list(self) -> Iterator[Heard]:
+        objects, version = self._cluster.list_objects(self._collection)
+        found = [written for written in objects if self._is_ours(written)]
+        if found:
+            yield (config_object(self._collection.kind, found[0]),)
+        else:
+            yield SourceError(self._missing())
+        self._version = version
+
+    def _follow(self) -> Iterator[list[Heard]]:
+        """What each event of one watch has to say; a bookmark says nothing, but moves the version."""
+        for kind, written in self._cluster.watch_objects(self._collection, self._version):
+            heard: list[Heard] = []
+            if self._is_ours(written) and kind in {"ADDED", "MODIFIED"}:
+                heard = [(config_object(self._collection.kind, written),)]
+            elif self._is_ours(written) and kind == "DELETED":
+                heard = [SourceError(f"{self.name} was deleted: its last content stays")]
+            yield heard
+            self._version = str(written.get("metadata", {}).get("resourceVersion") or self._version)
+
+    def _is_ours(self, written: dict[str, object]) -> bool:
+        metadata = written.get("metadata")
+        return isinstance(metadata, dict) and metadata.get("name") == self._collection.name
+
+    def _missing(self) -> str:
+        pod_in = own_namespace()
+        elsewhere = f" (this pod runs in namespace {pod_in}: did you mean {pod_in}/{self._collection.name}?)"
+        hint = elsewhere if pod_in and pod_in != self._collection.namespace else ""
+        return f"{self.name} does not exist: waiting for it{hint}"
