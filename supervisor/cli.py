@@ -7,20 +7,30 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from docopt import docopt
 
+from supervisor.convert import (
+    to_existing_file,
+    to_folder,
+    to_level,
+    to_log_format,
+    to_method,
+    to_object_name,
+    to_seconds,
+    to_signal,
+    to_url,
+    to_whole_number,
+)
 from supervisor.errors import UsageError
-from supervisor.logs import DEBUG, INFO, LEVELS
+from supervisor.logs import DEBUG, INFO
 from supervisor.settings import (
     DEFAULT_SIGNAL,
     ClusterSettings,
     FileSettings,
     HttpSettings,
     LogSettings,
-    ObjectName,
     ReloadSettings,
     Settings,
     SourceSettings,
@@ -87,11 +97,8 @@ _OLD_VARIABLES = {
 }
 _OLD_FLAG = re.compile(r"--running-in-cluster(=(true|false))?")
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_NAME_MAX = 253
-
 T = TypeVar("T")
+D = TypeVar("D")
 
 
 class Leave(Exception):
@@ -141,13 +148,13 @@ class _Given:
         value = self._from_environment(option)
         return [_Value(line.strip(), value.name) for line in value.text.splitlines() if line.strip()] if value else []
 
-    def one(self, option: str, convert: Callable[[str], T], default: T) -> T:
+    def one(self, option: str, convert: Callable[[str], T], default: D) -> T | D:
         """The value of an option, converted; a ValueError of `convert` becomes a problem with the option's name."""
         text = self._parsed.get(option)
         value = _Value(text, option) if text is not None else self._from_environment(option)
         return self.convert(value, convert, default) if value else default
 
-    def convert(self, value: _Value, convert: Callable[[str], T], default: T) -> T:
+    def convert(self, value: _Value, convert: Callable[[str], T], default: D) -> T | D:
         """Convert one value, or note why it cannot be."""
         try:
             return convert(value.text)
@@ -174,6 +181,8 @@ def _problems_of_words(words: list[str]) -> list[str]:
             break
         if option not in _OPTIONS:
             problems.append(f"unknown option {option}: see --help")
+        elif option in _FLAGS:
+            problems.append(f"{option} takes no value")
         elif not equals and next(rest, None) is None:
             problems.append(f"{option} needs a value: {option}=…")
         elif option in seen and option not in _REPEATABLE:
@@ -183,33 +192,33 @@ def _problems_of_words(words: list[str]) -> list[str]:
 
 
 def _settings(given: _Given, command: list[str]) -> Settings:
-    names = [given.convert(value, _object_name, None) for value in given.all("--configmap")]
-    url = given.one("--reload-http", _url, "")
-    method = given.one("--reload-http-method", _method, "POST")
+    names = [given.convert(value, to_object_name, None) for value in given.all("--configmap")]
+    url = given.one("--reload-http", to_url, "")
+    method = given.one("--reload-http-method", to_method, "POST")
     default_signal = int(DEFAULT_SIGNAL) if command and not url else None
     return Settings(
         command=command,
         sources=SourceSettings(
             configmaps=tuple(dict.fromkeys(name for name in names if name)),
             manifests=tuple(dict.fromkeys(os.path.abspath(value.text) for value in given.all("--manifest"))),
-            cluster=ClusterSettings(given.one("--kubeconfig", _file, None), given.one("--context", _text, None)),
+            cluster=ClusterSettings(given.one("--kubeconfig", to_existing_file, None), given.one("--context", str, None)),
         ),
-        files=FileSettings(root=given.one("--configroot", _folder, "")),
+        files=FileSettings(root=given.one("--configroot", to_folder, "")),
         reload=ReloadSettings(
-            signal=given.one("--reload-signal", _signal, default_signal),
+            signal=given.one("--reload-signal", to_signal, default_signal),
             http=HttpSettings(url, method) if url else None,
-            interval_s=given.one("--reload-interval", _seconds, 1.0),
+            interval_s=given.one("--reload-interval", to_seconds, 1.0),
         ),
         logs=_log_settings(given),
-        startup_timeout_s=given.one("--startup-timeout", _seconds, 60.0),
+        startup_timeout_s=given.one("--startup-timeout", to_seconds, 60.0),
     )
 
 
 def _log_settings(given: _Given) -> LogSettings:
-    verbosity = given.one("--v", _whole, 0)
+    verbosity = given.one("--v", to_whole_number, 0)
     return LogSettings(
-        format=given.one("--log-format", _log_format, _log_format("auto")),
-        level=given.one("--log-level", _level, DEBUG if verbosity >= 2 else INFO),
+        format=given.one("--log-format", to_log_format, to_log_format("auto")),
+        level=given.one("--log-level", to_level, DEBUG if verbosity >= 2 else INFO),
     )
 
 
@@ -227,92 +236,3 @@ def _contradictions(settings: Settings, given: _Given) -> list[str]:
     if settings.reload.signal and not settings.command:
         problems.append("--reload-signal needs a command after --; a sidecar tells the app by --reload-http")
     return problems
-
-
-# --- one value each: return it converted, or raise ValueError with what is expected
-
-
-def _object_name(text: str) -> ObjectName | None:
-    namespace, slash, name = text.rpartition("/")
-    if not slash:
-        namespace = "default"
-    if not _LABEL.fullmatch(namespace):
-        raise ValueError(f"{namespace!r} is not a namespace; expected [NAMESPACE/]NAME")
-    if not _SUBDOMAIN.fullmatch(name) or len(name) > _NAME_MAX:
-        raise ValueError(f"{name!r} is not the name of an object; expected [NAMESPACE/]NAME")
-    return ObjectName(namespace, name)
-
-
-def _text(text: str) -> str | None:
-    return text or None
-
-
-def _file(text: str) -> str | None:
-    if not os.path.isfile(text):
-        raise ValueError("there is no such file")
-    return os.path.abspath(text)
-
-
-def _folder(text: str) -> str:
-    if os.path.exists(text) and not os.path.isdir(text):
-        raise ValueError("is not a folder")
-    return os.path.abspath(text)
-
-
-def _url(text: str) -> str:
-    from urllib.parse import urlsplit
-
-    url = urlsplit(text)
-    if url.scheme not in {"http", "https"} or not url.hostname or not text.isprintable() or " " in text:
-        raise ValueError("expected http://HOST[:PORT]/PATH or https://…")
-    if url.port == 0:
-        raise ValueError("port 0 cannot be reached")
-    return text
-
-
-def _method(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z]{1,20}", text):
-        raise ValueError("expected an HTTP method, as POST")
-    return text.upper()
-
-
-def _signal(text: str) -> int | None:
-    """A number, or a name with or without SIG."""
-    name = text.upper().removeprefix("SIG")
-    number = int(name) if name.isdecimal() and name.isascii() else getattr(signal, f"SIG{name}", None)
-    if number not in signal.valid_signals():
-        raise ValueError("expected a signal, as HUP or 1")
-    if number in {signal.SIGKILL, signal.SIGSTOP}:
-        raise ValueError("no process can reload on that signal")
-    return int(number)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1
-    if not 0 <= seconds <= 1e9:
-        raise ValueError("expected seconds, as 30 or 0.5")
-    return seconds
-
-
-def _whole(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise ValueError("expected a whole number")
-    return int(text)
-
-
-def _log_format(text: str) -> Literal["json", "text"]:
-    match text:
-        case "json" | "text":
-            return text
-        case "auto":
-            return "text" if os.isatty(2) else "json"
-    raise ValueError("expected json, text or auto")
-
-
-def _level(text: str) -> int:
-    if text.lower() not in LEVELS:
-        raise ValueError("expected debug, info, warning or error")
-    return LEVELS[text.lower()]

@@ -66,24 +66,25 @@ class Supervisor:
     def run(self) -> int:
         """Start: sources and sync, the first configuration, the command. Then forward and reap. Leave: with the code."""
         settings = self._settings
-        self._log.info("supervisor.started", f"config-supervisor {__version__}", version=__version__, command=settings.command)
+        note = self._log.info if settings.has_sources else self._log.debug  # a plain init is silent
+        note("supervisor.started", f"config-supervisor {__version__}", version=__version__, command=settings.command)
         held: list[Signal] = []
         if settings.has_sources:
             self._start_threads()
             word, held = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
             if isinstance(word, Signal):
-                self._log.info("supervisor.stopped", f"stopped by signal {word} before the first configuration", signal=word)
+                note("supervisor.stopped", f"stopped by signal {word} before the first configuration", signal=word)
                 return 128 + word
             if word is None:
                 raise StartError(self._why_no_configuration())
         if settings.command:
             pid = self._processes.start(settings.command)
-            self._log.info("command.started", f"started {settings.command[0]}", pid=pid)
+            note("command.started", f"started {settings.command[0]}", pid=pid)
         self._may_reload.set()
         for number in held:
             pid1.forward(number, self._processes, self._log)
         code = pid1.run(self._inbox, self._processes, has_command=bool(settings.command), stop=self._stop, log=self._log)
-        self._log.info("supervisor.ended", f"leaving with exit code {code}", exit_code=code)
+        note("supervisor.ended", f"leaving with exit code {code}", exit_code=code)
         return code
 
     def _deadline(self) -> float:

@@ -26,19 +26,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from supervisor import generation
 from supervisor.errors import Refused, StartError, SupervisorError, TreeError
-from supervisor.model import File, Listing, Revision, entry_of, revision_of
+from supervisor.model import Listing, Revision, entry_of, revision_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from supervisor.model import Snapshot
 
 _DATA = "..data"
-_GENERATION = re.compile(r"\.\.[0-9a-f]{12}-[0-9a-f]{8}")
-_UNFINISHED = re.compile(r"\.\.new-[0-9a-f]{8}")
 _TEMPORARY_LINK = re.compile(r"\.\.link-[0-9a-f]{8}")
-_FOLDER_MODE = 0o755
 
 # What may stand at a place, besides a link, whose text cannot hold a NUL.
 _FOLDER, _FILE, _SPECIAL = "\0folder", "\0file", "\0special"
@@ -69,7 +67,7 @@ class Tree:
         self._links: set[str] = set()
         with self._disk("read what is live", StartError):
             self._live = self._read_live()
-            others = [name for name in self._generations() if name != self._live]
+            others = [name for name in generation.names(self._fd) if name != self._live]
             self._previous = max(others, key=lambda name: os.stat(name, dir_fd=self._fd).st_mtime_ns, default=None)
         try:
             self._take_up()
@@ -78,7 +76,9 @@ class Tree:
 
     def stage(self, snapshot: Snapshot) -> Staged:
         """Write a snapshot beside what is live. Raises TreeError, and leaves nothing behind, if the disk does not take it."""
-        return Staged(snapshot.revision, self._write_generation(snapshot.revision, snapshot.files), snapshot.listing)
+        with self._disk("write"):
+            folder = generation.write(snapshot.revision, snapshot.files, self._fd)
+        return Staged(snapshot.revision, folder, snapshot.listing)
 
     def publish(self, staged: Staged) -> None:
         """Make a staged revision live.
@@ -99,25 +99,25 @@ class Tree:
     def discard(self, staged: Staged) -> None:
         """Remove a staged revision that is not to be published."""
         with self._disk("discard"):
-            self._remove(staged.folder)
+            generation.remove(staged.folder, self._fd)
 
     def prune(self) -> None:
         """Remove all generations but the live one and the one before it."""
         with self._disk("prune"):
-            for generation in self._generations():
-                if generation not in {self._live, self._previous}:
-                    self._remove(generation)
+            for name in generation.names(self._fd):
+                if name not in {self._live, self._previous}:
+                    generation.remove(name, self._fd)
 
     def _take_up(self) -> None:
         """Go on from what an earlier run left: put the live generation's links right, remove what could not be finished."""
         with self._disk("take up"):
             if self._live:
-                self.listing = {file.path: entry_of(file) for file in self._files_of(self._live)}
+                self.listing = {file.path: entry_of(file) for file in generation.files(self._live, self._fd)}
                 self._links = self._links_for(self.listing)
                 self._put(self._links)
             self._sweep("")
-            for generation in self._generations():
-                places = self._places_of(generation)
+            for name in generation.names(self._fd):
+                places = self._places_of(name)
                 self._remove_links(places - self._links)
                 for folder in {os.path.dirname(place) for place in places} - {""}:
                     self._sweep(folder)
@@ -125,60 +125,19 @@ class Tree:
         if self._live:
             self.revision = revision_of(self.listing)
 
-    # --- generations
-
-    def _generations(self) -> list[str]:
-        return [name for name in os.listdir(self._fd) if _GENERATION.fullmatch(name)]
-
     def _read_live(self) -> str | None:
         """The generation that `..data` names. Raises StartError if somebody else made `..data`."""
         target = self._look(_DATA)
         if target is None:
             return None
-        if not _GENERATION.fullmatch(target):
+        if not generation.NAME.fullmatch(target):
             raise StartError(f"{self.root}/{_DATA} was not made by config-supervisor: choose another --configroot, or remove it")
         return target if self._look(target) == _FOLDER else None
 
-    def _write_generation(self, revision: Revision, files: Iterable[File]) -> str:
-        """Steps 1 and 2. The name of a generation says that it is whole."""
-        token = os.urandom(4).hex()
-        unfinished, generation = f"..new-{token}", f"..{revision}-{token}"
-        with self._disk("write"):
-            try:
-                _make_folder(unfinished, self._fd)
-                _write_files(files, unfinished, self._fd)
-                os.rename(unfinished, generation, src_dir_fd=self._fd, dst_dir_fd=self._fd)
-            except OSError:
-                with suppress(OSError):
-                    self._remove(unfinished)
-                raise
-        return generation
-
-    def _swap(self, generation: str) -> None:
+    def _swap(self, folder: str) -> None:
         """Step 5: the moment at which a revision becomes live."""
-        self._rename_link_onto(_DATA, generation)
-        self._live, self._previous = generation, self._live
-
-    def _paths_of(self, generation: str) -> Iterator[str]:
-        for folder, _, names, _ in os.fwalk(generation, dir_fd=self._fd):
-            for name in names:
-                yield f"{folder}/{name}".removeprefix(f"{generation}/")
-
-    def _files_of(self, generation: str) -> Iterator[File]:
-        for path in self._paths_of(generation):
-            yield self._read_file(f"{generation}/{path}", path)
-
-    def _read_file(self, place: str, path: str) -> File:
-        with open(os.open(place, os.O_RDONLY, dir_fd=self._fd), "rb") as file:
-            return File(path, file.read(), stat.S_IMODE(os.fstat(file.fileno()).st_mode))
-
-    def _remove(self, generation: str) -> None:
-        for _, folders, names, descriptor in os.fwalk(generation, topdown=False, dir_fd=self._fd):
-            for name in names:
-                os.unlink(name, dir_fd=descriptor)
-            for name in folders:
-                os.rmdir(name, dir_fd=descriptor)
-        os.rmdir(generation, dir_fd=self._fd)
+        self._rename_link_onto(_DATA, folder)
+        self._live, self._previous = folder, self._live
 
     # --- links: a link is known by its place, which says what it points to
 
@@ -229,12 +188,12 @@ class Tree:
         hidden = [place for place in places if self._look(place) not in {None, _target(place)}]
         if not hidden:
             return
-        kept = {file.path: file for file in self._files_of(self._live)} if self._live else {}
+        kept = {file.path: file for file in generation.files(self._live, self._fd)} if self._live else {}
         for place in hidden:
             with suppress(FileNotFoundError):  # a link of the image that leads nowhere
-                kept[place] = self._read_file(place, place)
+                kept[place] = generation.read_file(place, place, self._fd)
         revision = revision_of({path: entry_of(file) for path, file in kept.items()})
-        self._swap(self._write_generation(revision, kept.values()))
+        self._swap(generation.write(revision, kept.values(), self._fd))
         for place in hidden:
             self._rename_link_onto(place, _target(place))
 
@@ -249,10 +208,10 @@ class Tree:
             if self._look(place) == _target(place):
                 os.unlink(place, dir_fd=self._fd)
 
-    def _places_of(self, generation: str) -> set[str]:
+    def _places_of(self, folder: str) -> set[str]:
         """Every place at which a link of a generation may stand: its paths and the folders on the way to them."""
         places: set[str] = set()
-        for path in self._paths_of(generation):
+        for path in generation.paths(folder, self._fd):
             place = path
             while place and place not in places:
                 places.add(place)
@@ -267,8 +226,8 @@ class Tree:
             place = os.path.join(folder, name)
             if _TEMPORARY_LINK.fullmatch(name):
                 os.unlink(place, dir_fd=self._fd)
-            elif _UNFINISHED.fullmatch(name) and not folder:
-                self._remove(place)
+            elif generation.UNFINISHED.fullmatch(name) and not folder:
+                generation.remove(place, self._fd)
 
     @contextmanager
     def _disk(self, what: str, error_class: type[SupervisorError] = TreeError) -> Iterator[None]:
@@ -288,7 +247,7 @@ def _open_and_lock(root: str) -> int:
     try:
         if not os.path.isdir(root):
             os.makedirs(root)
-            os.chmod(root, _FOLDER_MODE)
+            os.chmod(root, generation.FOLDER_MODE)
         descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         probe = f"..new-{os.urandom(4).hex()}"
@@ -299,36 +258,3 @@ def _open_and_lock(root: str) -> int:
     except OSError as error:
         raise StartError(f"cannot write to --configroot {root}: {error.strerror}") from error
     return descriptor
-
-
-def _make_folder(path: str, parent: int) -> None:
-    os.mkdir(path, dir_fd=parent)
-    os.chmod(path, _FOLDER_MODE, dir_fd=parent)
-
-
-def _write_files(files: Iterable[File], unfinished: str, root: int) -> None:
-    """Write files, and the folders on the way to them, with their modes whatever the umask."""
-    made = {unfinished}
-    for file in files:
-        place = f"{unfinished}/{file.path}"
-        for folder in _folders_of(place):
-            if folder not in made:
-                _make_folder(folder, root)
-                made.add(folder)
-        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=root)
-        try:
-            _write_all(descriptor, file.content)
-            os.fchmod(descriptor, file.mode)
-        finally:
-            os.close(descriptor)
-
-
-def _folders_of(path: str) -> list[str]:
-    """`a`, `a/b` for `a/b/c`."""
-    return [path[:index] for index, letter in enumerate(path) if letter == "/"]
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]

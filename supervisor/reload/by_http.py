@@ -33,7 +33,7 @@ class ByHttp:
             answer = connection.getresponse()
             answer.read(_BODY_BYTES_MAX)
         except (OSError, http.client.HTTPException) as error:
-            raise Unreachable(f"{method} {url}: {error or type(error).__name__}") from error
+            raise Unreachable(f"{method} {url}: {str(error) or type(error).__name__}") from error
         finally:
             connection.close()
         if 300 <= answer.status < 400:

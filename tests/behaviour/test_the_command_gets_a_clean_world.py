@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Start, needs_root
+from tests.running import SUPERVISOR, program
+
+SHOW_STATUS = ["cat", "/proc/self/status"]
+
+
+def masks(lines: list[str]) -> dict[str, int]:
+    """The signal masks of a process, from its status file."""
+    fields = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    return {name: int(fields[name], 16) for name in ("SigBlk", "SigIgn", "SigCgt")}
+
+
+@pytest.mark.parametrize("as_pid1", [pytest.param(True, marks=needs_root), False])
+def test_no_signal_is_blocked_or_ignored_for_the_command(start: Start, as_pid1: bool) -> None:
+    """We block all signals and Python ignores two; the command sees none of that."""
+    running = start(command=SHOW_STATUS, as_pid1=as_pid1)
+
+    assert running.wait() == 0
+    assert masks(running.out.wait_for_end()) == {"SigBlk": 0, "SigIgn": 0, "SigCgt": 0}
+
+
+def test_signals_that_were_blocked_and_ignored_for_us_are_so_for_the_command(start: Start) -> None:
+    """As under nohup: what we were given is handed on."""
+    world = ["sh", "-c", 'trap "" HUP USR1; exec "$@"', "sh"]
+    running = start(command=SHOW_STATUS, prefix=world)
+
+    assert running.wait() == 0
+    assert masks(running.out.wait_for_end())["SigIgn"] == 1 << (signal.SIGHUP - 1) | 1 << (signal.SIGUSR1 - 1)
+
+
+def test_the_command_has_no_descriptor_of_ours(start: Start, manifest, root: Path) -> None:
+    """Neither the configroot's lock nor anything else, also when the watching threads run."""
+    running = start(f"--manifest={manifest(key='value')}", f"--configroot={root}", command=program("show_world"))
+
+    assert running.wait() == 0
+    world = json.loads(running.out.wait_for_end()[0])
+    assert world["descriptors"] == [0, 1, 2]
+    assert world["leads_group"]
+
+
+@pytest.mark.parametrize(("closed", "open_ones"), [("<&-", "12"), (">&-", "02"), ("2>&-", "01"), ("<&- >&- 2>&-", "")])
+def test_a_standard_descriptor_that_was_closed_stays_closed(closed: str, open_ones: str, tmp_path: Path) -> None:
+    """None of our own files takes its number, neither for us nor for the command."""
+    report = tmp_path / "report"
+    look = f'for n in 0 1 2; do [ -e /proc/$$/fd/$n ] && r=$r$n; done; echo $r > {report}'
+    subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *SUPERVISOR, "--", "sh", "-c", look], check=True)
+
+    assert report.read_text().strip() == open_ones
+
+
+def test_the_environment_arrives_byte_for_byte(start: Start) -> None:
+    """Python adds LC_CTYPE to its own where the locale is C (PEP 538); the command does not see it."""
+    environment = {"LC_ALL": "", "LC_CTYPE": "", "LANG": "", "ODD": "a=b \u00fc\n c", "CONFIG_SUPERVISOR_LOG_LEVEL": "debug"}
+    command = ["cat", "/proc/self/environ"]
+
+    plain = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout
+    path = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
+    ours = subprocess.run([*SUPERVISOR, "--", *command], env={**environment, **path}, stdout=subprocess.PIPE, check=True).stdout
+
+    given = {entry for entry in ours.split(b"\0") if not entry.startswith((b"PATH=", b"PYTHONPATH="))}
+    assert given == set(plain.split(b"\0"))
+
+
+def test_directory_umask_and_arguments_are_untouched(tmp_path: Path) -> None:
+    """The words after -- are the command's, also those that look like ours."""
+    words = ["--help", "--", "-x", "", "ü\n", "--configroot=/nowhere"]
+    umask = os.umask(0o027)
+    try:
+        done = subprocess.run(
+            [*SUPERVISOR, "--", *program("show_world", *words)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+    finally:
+        os.umask(umask)
+
+    world = json.loads(done.stdout)
+    assert (world["directory"], world["umask"], world["arguments"]) == (str(tmp_path), 0o027, words)

@@ -1,0 +1,151 @@
+"""The real program, started by a test: its lines, its log events, its end. Everything is waited for with a deadline."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from threading import Condition, Thread
+from typing import IO, Any, Self
+
+PROGRAMS = Path(__file__).parent / "programs"
+SUPERVISOR = [sys.executable, "-m", "supervisor"]
+# A process namespace of its own, in which the program is PID 1; it dies with the process that made it.
+AS_PID1 = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+DEADLINE_S = 20.0
+
+
+def program(name: str, *arguments: str) -> list[str]:
+    """The command line of one of tests/programs."""
+    return [sys.executable, str(PROGRAMS / f"{name}.py"), *arguments]
+
+
+def eventually(condition: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
+    """The first true value of a condition, looked at again and again. Fails after the deadline."""
+    end = time.monotonic() + deadline_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}"
+        time.sleep(0.002)  # between two looks, not instead of one
+
+
+class Lines:
+    """The lines of a stream as they come, read by a thread."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._lines: list[str] = []
+        self._more = Condition()
+        self._is_open = True
+        Thread(target=self._read, args=(stream,), daemon=True).start()
+
+    def _read(self, stream: IO[bytes]) -> None:
+        with stream:
+            for line in stream:
+                with self._more:
+                    self._lines.append(line.decode(errors="replace").rstrip("\n"))
+                    self._more.notify_all()
+        with self._more:
+            self._is_open = False
+            self._more.notify_all()
+
+    def all(self) -> list[str]:
+        """Every line so far."""
+        with self._more:
+            return list(self._lines)
+
+    def wait_for(self, pattern: str, times: int = 1, deadline_s: float = DEADLINE_S) -> str:
+        """The line with the n-th match of a pattern. Fails after the deadline, or when the stream ends without it."""
+        end = time.monotonic() + deadline_s
+        with self._more:
+            while True:
+                found = [line for line in self._lines if re.search(pattern, line)]
+                if len(found) >= times:
+                    return found[times - 1]
+                assert self._is_open, f"ended without {times} × {pattern!r}: {self._lines}"
+                assert self._more.wait(end - time.monotonic()), f"no {times} × {pattern!r} in {self._lines}"
+
+    def wait_for_end(self) -> list[str]:
+        """All lines, when the stream has ended."""
+        with self._more:
+            assert self._more.wait_for(lambda: not self._is_open, DEADLINE_S), "the stream does not end"
+            return list(self._lines)
+
+
+class Running:
+    """A supervisor that runs; with `as_pid1`, as PID 1 of a process namespace."""
+
+    def __init__(
+        self,
+        options: Sequence[str],
+        command: Sequence[str] = (),
+        *,
+        as_pid1: bool = False,
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        prefix: Sequence[str] = (),
+    ) -> None:
+        words = [*(AS_PID1 if as_pid1 else []), *prefix, *SUPERVISOR, *options, *(["--", *command] if command else [])]
+        self._process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), **(environment or {})},
+            cwd=cwd,
+        )
+        assert self._process.stdout and self._process.stderr
+        self.out = Lines(self._process.stdout)
+        self.err = Lines(self._process.stderr)
+        self._as_pid1 = as_pid1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's process ID, as seen from here."""
+        if not self._as_pid1:
+            return self._process.pid
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        return int(eventually(lambda: children.read_text().split(), "unshare has a child")[0])
+
+    def child_pids(self) -> list[int]:
+        """The processes whose parent the supervisor is."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
+    def send(self, number: int) -> None:
+        """Send a signal to the supervisor."""
+        os.kill(self.pid, number)
+
+    def wait(self, deadline_s: float = DEADLINE_S) -> int:
+        """The exit code, 128+n for signal n."""
+        code = self._process.wait(deadline_s)
+        return code if code >= 0 else 128 - code
+
+    def stop(self) -> int:
+        """Ask it to stop, and wait for its end."""
+        self.send(signal.SIGTERM)
+        return self.wait()
+
+    def events(self, name: str = "") -> list[dict[str, Any]]:
+        """The JSON log events so far, or those of one name."""
+        events = [json.loads(line) for line in self.err.all() if line.startswith("{")]
+        return [event for event in events if not name or event["event"] == name]
+
+    def wait_for_event(self, name: str, times: int = 1, deadline_s: float = DEADLINE_S) -> dict[str, Any]:
+        """The n-th event of a name."""
+        event: dict[str, Any] = json.loads(self.err.wait_for(f'"event": "{re.escape(name)}"', times, deadline_s))
+        return event
