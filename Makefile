@@ -36,9 +36,9 @@ clean:  ## remove what the above have made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
 # Python's own venv first, because it names what is missing where a distribution has split it off.
-.venv/ready: pyproject.toml requirements.lock
+.venv/ready: pyproject.toml requirements-dev.lock
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found: install one, or say make PYTHON=/path/to/python" >&2; exit 1; }
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@

@@ -50,9 +50,7 @@ def test_the_command_waits_for_a_configuration_that_comes_later(
     start: Start, manifest: Manifest, root: Path, tmp_path: Path
 ) -> None:
     """As long as there is none, nothing runs; the log says once what is missing."""
-    running = start(
-        f"--manifest={tmp_path}/manifest.yaml", f"--configroot={root}", command=program("show_config", f"{root}/key")
-    )
+    running = start(f"--manifest={tmp_path}/manifest.yaml", f"--configroot={root}", command=program("show_config", f"{root}/key"))
     running.wait_for_event("source.problem")
     manifest(key="one")
 
@@ -89,7 +87,9 @@ def test_another_signal_can_be_chosen(start: Start, manifest: Manifest, root: Pa
 @pytest.mark.slow
 def test_a_signal_that_would_end_the_command_is_not_sent(start: Start, manifest: Manifest, root: Path) -> None:
     """A shell without a trap would die of HUP; it lives, and the log says why it was not told."""
-    running = start(f"--manifest={manifest(key='one')}", f"--configroot={root}", command=["sh", "-c", "echo ready; exec sleep 60"])
+    running = start(
+        f"--manifest={manifest(key='one')}", f"--configroot={root}", command=["sh", "-c", "echo ready; exec sleep 60"]
+    )
     running.out.wait_for("ready")
     manifest(key="two")
     manifest(key="three")

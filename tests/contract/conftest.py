@@ -1,0 +1,90 @@
+"""The two APIs that the same sentences are said to: the stand-in, and a real etcd with a real API server."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Start
+from tests.running import Running, program
+from tests.stand_ins.api import StandInApi
+from tests.stand_ins.client import Api, Client
+from tests.stand_ins.real_api import RealApi
+
+_names = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def real_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealApi]:
+    """One real API server for all tests of a run."""
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    if not assets:
+        pytest.skip("no KUBEBUILDER_ASSETS")
+    with RealApi(Path(assets), tmp_path_factory.mktemp("api"), users={"reader-token": "reader", "other-token": "other"}) as api:
+        yield api
+
+
+@pytest.fixture(params=["stand-in", "real"])
+def api(request: pytest.FixtureRequest) -> Iterator[Api]:
+    """Either API; a test may take it down, and finds it up."""
+    if request.param == "stand-in":
+        with StandInApi() as stand_in:
+            yield stand_in
+    else:
+        real: RealApi = request.getfixturevalue("real_api")
+        real.start()
+        yield real
+        real.thaw()
+
+
+@pytest.fixture
+def client(api: Api) -> Client:
+    """An admin of the API."""
+    return api.client()
+
+
+@pytest.fixture
+def name() -> str:
+    """The name of a ConfigMap that nobody has used."""
+    return f"app-{next(_names)}"
+
+
+class App:
+    """The real program with a small app as its command, kept equal to one ConfigMap."""
+
+    def __init__(self, start: Start, kubeconfig: Path, name: str, root: Path, *options: str) -> None:
+        self._file = root / "key"
+        self.running: Running = start(
+            f"--kubeconfig={kubeconfig}",
+            f"--configmap={name}",
+            f"--configroot={root}",
+            "--reload-interval=0",
+            *options,
+            command=program("show_config", str(self._file)),
+        )
+
+    def wait_until_started_with(self, value: str) -> None:
+        """The app found this when it started."""
+        self.running.out.wait_for(f"^started {value!r}$")
+
+    def wait_until_told(self, value: str, deadline_s: float = 20) -> None:
+        """The app was told by SIGHUP, and found this."""
+        self.running.out.wait_for(f"^reloaded .* {value!r}$", deadline_s=deadline_s)
+
+    def reloads(self) -> list[str]:
+        """What the app found at each reload so far."""
+        return [line.split(" ", 2)[2].strip("'") for line in self.running.out.all() if line.startswith("reloaded")]
+
+
+@pytest.fixture
+def app(start: Start, api: Api, tmp_path: Path, name: str, root: Path):
+    """Start the program and its app for the ConfigMap `name`."""
+
+    def start_app(*options: str, kubeconfig: Path | None = None) -> App:
+        return App(start, kubeconfig or api.write_kubeconfig(tmp_path / "kubeconfig"), name, root, *options)
+
+    return start_app

@@ -1,0 +1,1 @@
+"""What holds for whatever input, looked for by hypothesis."""

@@ -1,0 +1,487 @@
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from supervisor import __version__, cli
+from supervisor.errors import UsageError
+from supervisor.settings import (
+    ClusterSettings,
+    FileSettings,
+    HttpSettings,
+    LogSettings,
+    ObjectName,
+    ReloadSettings,
+    Settings,
+    SourceSettings,
+)
+
+SIDECAR = ["--configmap=app", "--configroot=/config"]
+URL = "http://localhost:9090/-/reload"
+
+
+def read(*words: str, **environment: str) -> Settings:
+    """The settings of a command line, and an environment."""
+    return cli.read(list(words), environment)
+
+
+def problems(*words: str, **environment: str) -> list[str]:
+    """What is wrong with a command line, and an environment."""
+    with pytest.raises(UsageError) as caught:
+        cli.read(list(words), environment)
+    return caught.value.problems
+
+
+def at(settings: Settings, path: str) -> Any:
+    """`reload.http.url` of the settings."""
+    value: Any = settings
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+# --- what is wanted
+
+
+@pytest.mark.usefixtures("capfd")
+def test_a_command_alone_is_a_plain_init() -> None:
+    """Everything else has its default; the signal is there, but without a source nobody sends it."""
+    assert read("--", "app", "-x") == Settings(command=["app", "-x"], reload=ReloadSettings(signal=signal.SIGHUP))
+
+
+@pytest.mark.usefixtures("capfd")  # standard error is no terminal, wherever the tests run
+def test_the_defaults_are_these() -> None:
+    """A sidecar with one ConfigMap and no way to tell anybody."""
+    assert read(*SIDECAR) == Settings(
+        command=[],
+        sources=SourceSettings((ObjectName("default", "app"),), (), ClusterSettings(None, None)),
+        files=FileSettings("/config", 0o666, 0o640),
+        reload=ReloadSettings(None, None, 1.0, 5),
+        logs=LogSettings("json", 20),
+        startup_timeout_s=60.0,
+    )
+
+
+OPTIONS = [
+    ("--configmap", "prod/app", "sources.configmaps", (ObjectName("prod", "app"),)),
+    ("--configmap", "app.v1-2", "sources.configmaps", (ObjectName("default", "app.v1-2"),)),
+    ("--manifest", "/a/b.yaml", "sources.manifests", ("/a/b.yaml",)),
+    ("--configroot", "/etc/app", "files.root", "/etc/app"),
+    ("--configroot", "/etc//app/../app/", "files.root", "/etc/app"),
+    ("--reload-signal", "USR1", "reload.signal", signal.SIGUSR1),
+    ("--reload-signal", "sigusr2", "reload.signal", signal.SIGUSR2),
+    ("--reload-signal", "1", "reload.signal", signal.SIGHUP),
+    ("--reload-signal", "RTMIN", "reload.signal", signal.SIGRTMIN),
+    ("--reload-signal", "40", "reload.signal", 40),
+    ("--reload-http", URL, "reload.http", HttpSettings(URL, "POST", 10.0)),
+    ("--reload-http", "https://[::1]:8443?now=1", "reload.http.url", "https://[::1]:8443?now=1"),
+    ("--reload-interval", "0", "reload.interval_s", 0.0),
+    ("--reload-interval", "2.5", "reload.interval_s", 2.5),
+    ("--startup-timeout", "0", "startup_timeout_s", 0.0),
+    ("--startup-timeout", "1e3", "startup_timeout_s", 1000.0),
+    ("--log-format", "text", "logs.format", "text"),
+    ("--log-format", "json", "logs.format", "json"),
+    ("--log-level", "debug", "logs.level", 10),
+    ("--log-level", "INFO", "logs.level", 20),
+    ("--log-level", "warning", "logs.level", 30),
+    ("--log-level", "error", "logs.level", 40),
+    ("--v", "0", "logs.level", 20),
+    ("--v", "1", "logs.level", 20),
+    ("--v", "2", "logs.level", 10),
+    ("--v", "12", "logs.level", 10),
+    ("--kubeconfig", __file__, "sources.cluster.kubeconfig", __file__),
+    ("--context", "test cluster", "sources.cluster.context", "test cluster"),
+]
+every_option = pytest.mark.parametrize(("option", "text", "path", "value"), OPTIONS)
+
+
+def missing(option: str, *given: str) -> list[str]:
+    """What a run needs besides one option: a source, a folder and a command."""
+    rest = {"--configroot": ["--configroot=/config"]}
+    source = [] if option in {"--configmap", "--manifest"} else ["--configmap=app"]
+    return [*source, *([] if option == "--configroot" else rest["--configroot"]), *given, "--", "app"]
+
+
+def variable(option: str) -> str:
+    """`--log-level` is CONFIG_SUPERVISOR_LOG_LEVEL."""
+    return "CONFIG_SUPERVISOR_" + option[2:].upper().replace("-", "_")
+
+
+@every_option
+def test_every_option_can_be_given_with_an_equals_sign(option: str, text: str, path: str, value: object) -> None:
+    """As in the table of --help."""
+    assert at(read(*missing(option, f"{option}={text}")), path) == value
+
+
+@every_option
+def test_every_option_can_be_given_in_two_words(option: str, text: str, path: str, value: object) -> None:
+    """As a shell's completion writes it."""
+    assert at(read(*missing(option, option, text)), path) == value
+
+
+@every_option
+def test_every_option_can_be_given_by_environment(option: str, text: str, path: str, value: object) -> None:
+    """In capitals, with the prefix."""
+    assert at(read(*missing(option), **{variable(option): text}), path) == value
+
+
+@every_option
+def test_the_command_line_wins_over_the_environment(option: str, text: str, path: str, value: object) -> None:
+    """Also if the environment is nonsense."""
+    assert at(read(*missing(option, f"{option}={text}"), **{variable(option): "no/such/thing!"}), path) == value
+
+
+@every_option
+def test_an_empty_variable_is_not_given(option: str, text: str, path: str, value: object) -> None:
+    """A pod's specification cannot take a variable of the image away, only empty it."""
+    assert at(read(*missing(option, f"{option}={text}"), **{variable(option): ""}), path) == value
+    assert read("--", "app", **{variable(option): ""}) == read("--", "app")
+
+
+def test_the_table_above_knows_every_option() -> None:
+    """An option of the usage text without a line in the tests is a mistake."""
+    described = set(re.findall(r"^  (--[a-z-]+)=", cli.USAGE, re.MULTILINE))
+
+    assert described | {"--reload-http-method"} == {option for option, *_ in OPTIONS} | {"--reload-http-method"}
+    assert described == set(cli._OPTIONS) - {"--help", "--version"}
+
+
+@pytest.mark.parametrize(
+    ("option", "first", "second", "values"),
+    [
+        ("--configmap", "a", "prod/b", (ObjectName("default", "a"), ObjectName("prod", "b"))),
+        ("--manifest", "/a.yaml", "/b c.yaml", ("/a.yaml", "/b c.yaml")),
+    ],
+)
+def test_repeatable_options_keep_their_order(option: str, first: str, second: str, values: tuple[object, ...]) -> None:
+    """On the command line; by environment one a line, whatever the spaces around; one that is said twice counts once."""
+    path = "sources.configmaps" if option == "--configmap" else "sources.manifests"
+
+    assert at(read(f"{option}={first}", option, second, f"{option}={first}", "--configroot=/c"), path) == values
+    lines = f"\n  {first} \n\n{second}\r\n{first}\n"
+    assert at(read("--configroot=/c", **{variable(option): lines}), path) == values
+    assert at(read("--configroot=/c", f"{option}={first}", **{variable(option): second}), path) == values[:1]
+
+
+def test_both_kinds_of_sources_go_together() -> None:
+    """Files of a cluster and local ones, in one folder."""
+    settings = read("--manifest=/a.yaml", *SIDECAR)
+
+    assert settings.sources.manifests == ("/a.yaml",)
+    assert settings.sources.configmaps == (ObjectName("default", "app"),)
+    assert settings.has_sources
+
+
+def test_local_paths_are_absolute_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the working folder is later."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kube").touch()
+    settings = read("--manifest=a.yaml", "--configroot=config", "--kubeconfig=kube")
+
+    assert settings.sources.manifests == (f"{tmp_path}/a.yaml",)
+    assert settings.files.root == f"{tmp_path}/config"
+    assert settings.sources.cluster.kubeconfig == f"{tmp_path}/kube"
+
+
+# --- how the app is told
+
+
+@pytest.mark.parametrize(
+    ("words", "number", "is_told_by_http"),
+    [
+        ([*SIDECAR, "--", "app"], signal.SIGHUP, False),
+        ([*SIDECAR], None, False),
+        ([*SIDECAR, f"--reload-http={URL}"], None, True),
+        ([*SIDECAR, f"--reload-http={URL}", "--", "app"], None, True),
+        ([*SIDECAR, f"--reload-http={URL}", "--reload-signal=USR1", "--", "app"], signal.SIGUSR1, True),
+    ],
+)
+def test_a_command_is_told_by_sighup_unless_something_else_is_asked_for(
+    words: list[str], number: int | None, is_told_by_http: bool
+) -> None:
+    """A request takes the place of the signal; both only if both are asked for."""
+    reload = read(*words).reload
+
+    assert reload.signal == number
+    assert (reload.http is not None) == is_told_by_http
+
+
+@pytest.mark.parametrize(("method", "sent"), [("put", "PUT"), ("GET", "GET"), ("Post", "POST")])
+def test_the_method_is_written_in_capitals(method: str, sent: str) -> None:
+    """As HTTP has it; on the command line and in the environment."""
+    for settings in (
+        read(*SIDECAR, f"--reload-http={URL}", f"--reload-http-method={method}"),
+        read(*SIDECAR, f"--reload-http={URL}", CONFIG_SUPERVISOR_RELOAD_HTTP_METHOD=method),
+    ):
+        assert settings.reload.http == HttpSettings(URL, sent)
+
+
+# --- the command
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["--", "app"], ["app"]),
+        (["--", "app", "--help", "-h", "--version"], ["app", "--help", "-h", "--version"]),
+        (["--", "sh", "-c", "exec app -- x", "--"], ["sh", "-c", "exec app -- x", "--"]),
+        (["--", "--configmap=x"], ["--configmap=x"]),
+        (["--", "app", "--configroot", ""], ["app", "--configroot", ""]),
+        ([*SIDECAR, "--", "app", "--", "--"], ["app", "--", "--"]),
+        ([*SIDECAR, "--"], []),
+        ([*SIDECAR], []),
+    ],
+)
+def test_everything_after_the_first_two_dashes_is_the_command(words: list[str], command: list[str]) -> None:
+    """Untouched, whatever it looks like."""
+    assert read(*words).command == command
+
+
+# --- the Go program of 2016
+
+
+def test_the_variables_of_the_go_program_still_work() -> None:
+    """All four of them."""
+    settings = read(
+        CONFIG_CONTROLLER_CONFIGROOT="/config",
+        CONFIG_CONTROLLER_CONFIGMAP="prod/app",
+        CONFIG_CONTROLLER_URL=URL,
+        CONFIG_CONTROLLER_METHOD="put",
+    )
+
+    assert settings.files.root == "/config"
+    assert settings.sources.configmaps == (ObjectName("prod", "app"),)
+    assert settings.reload.http == HttpSettings(URL, "PUT")
+
+
+@pytest.mark.parametrize(
+    ("old", "option", "text", "path", "value"),
+    [
+        ("CONFIG_CONTROLLER_CONFIGROOT", "--configroot", "/new", "files.root", "/new"),
+        ("CONFIG_CONTROLLER_CONFIGMAP", "--configmap", "new", "sources.configmaps", (ObjectName("default", "new"),)),
+        ("CONFIG_CONTROLLER_URL", "--reload-http", "http://new/", "reload.http.url", "http://new/"),
+        ("CONFIG_CONTROLLER_METHOD", "--reload-http-method", "GET", "reload.http.method", "GET"),
+    ],
+)
+def test_new_names_win_over_those_of_the_go_program(old: str, option: str, text: str, path: str, value: object) -> None:
+    """The new variable over the old one, and the command line over both; an empty new one leaves the old one."""
+    rest = {"CONFIG_CONTROLLER_CONFIGROOT": "/old", "CONFIG_CONTROLLER_CONFIGMAP": "old", "CONFIG_CONTROLLER_URL": "http://old/"}
+
+    assert at(read(**(rest | {old: "!", variable(option): text})), path) == value
+    assert at(read(f"{option}={text}", **(rest | {old: "!", variable(option): "!"})), path) == value
+    assert at(read(**(rest | {old: text, variable(option): ""})), path) == value
+
+
+@pytest.mark.parametrize("flag", ["--running-in-cluster", "--running-in-cluster=true", "--running-in-cluster=false"])
+def test_a_flag_of_the_go_program_is_taken_without_a_word(flag: str) -> None:
+    """We find out by ourselves where we run."""
+    assert read(flag, *SIDECAR) == read(*SIDECAR)
+
+
+# --- texts
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["--nonsense", "word", "-h"], [*SIDECAR, "--help", "--", "app"]])
+def test_help_is_the_usage_text(words: list[str]) -> None:
+    """Whatever else is wrong: somebody needs help. It fits on a screen."""
+    with pytest.raises(cli.Leave) as caught:
+        cli.read(words, {})
+    text = str(caught.value)
+
+    assert text == cli.USAGE.rstrip()
+    assert all(option in text for option in ("--configmap", "--configroot", "--reload-http-method", "--version", "Exit codes"))
+    assert max(len(line) for line in text.splitlines()) <= 120
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--version", "--nonsense"], ["--help", "--version"]])
+def test_version_is_name_and_number(words: list[str]) -> None:
+    """On one line."""
+    with pytest.raises(cli.Leave) as caught:
+        cli.read(words, {})
+
+    assert str(caught.value) == f"config-supervisor {__version__}"
+
+
+# --- what is wrong
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run"], "unexpected word 'run': put -- before the command"),
+        (["sleep", "60"], "unexpected word 'sleep': put -- before the command"),
+        ([*SIDECAR, "app", "--port=80"], "unexpected word 'app': put -- before the command"),
+        ([""], "unexpected word '': put -- before the command"),
+        (["--config-map=app"], "unknown option --config-map: see --help"),
+        (["--configma=app"], "unknown option --configma: see --help"),
+        (["--configroo=x"], "unknown option --configroo: see --help"),
+        (["-x"], "unknown option -x: see --help"),
+        (["-"], "unknown option -: see --help"),
+        (["--CONFIGMAP=app"], "unknown option --CONFIGMAP: see --help"),
+        (["--running-in-cluster=maybe"], "unknown option --running-in-cluster: see --help"),
+        (["--help=me"], "--help takes no value"),
+        (["--version="], "--version takes no value"),
+        (["--configmap"], "--configmap needs a value: --configmap=…"),
+        (["--configroot=/a", "--log-level", "--", "app"], "--log-level needs a value: --log-level=…"),
+        ([*SIDECAR, "--configroot=/b"], "--configroot is given more than once"),
+        ([*SIDECAR, "--log-level=info", "--log-level", "info"], "--log-level is given more than once"),
+        ([*SIDECAR, "--configmap=App"], "--configmap=App: 'App' is not the name of an object; expected [NAMESPACE/]NAME"),
+        ([*SIDECAR, "--configmap="], "--configmap=: '' is not the name of an object; expected [NAMESPACE/]NAME"),
+        ([*SIDECAR, "--configmap=a/"], "--configmap=a/: '' is not the name of an object; expected [NAMESPACE/]NAME"),
+        ([*SIDECAR, "--configmap=a..b"], "'a..b' is not the name of an object; expected [NAMESPACE/]NAME"),
+        ([*SIDECAR, "--configmap=-a"], "'-a' is not the name of an object; expected [NAMESPACE/]NAME"),
+        ([*SIDECAR, "--configmap=a\n"], "is not the name of an object; expected [NAMESPACE/]NAME"),
+        ([*SIDECAR, "--configmap=" + "a" * 254], "is not the name of an object; expected [NAMESPACE/]NAME"),
+        ([*SIDECAR, "--configmap=/a"], "--configmap=/a: '' is not a namespace; expected [NAMESPACE/]NAME"),
+        ([*SIDECAR, "--configmap=a/b/c"], "--configmap=a/b/c: 'a/b' is not a namespace; expected [NAMESPACE/]NAME"),
+        ([*SIDECAR, "--configmap=a.b/c"], "'a.b' is not a namespace; expected [NAMESPACE/]NAME"),
+        ([*SIDECAR, "--configmap=" + "a" * 64 + "/b"], "is not a namespace; expected [NAMESPACE/]NAME"),
+        (["--configmap=a", f"--configroot={__file__}"], f"--configroot={__file__}: is not a folder"),
+        ([*SIDECAR, "--kubeconfig=/no/such"], "--kubeconfig=/no/such: there is no such file"),
+        ([*SIDECAR, "--kubeconfig=/tmp"], "--kubeconfig=/tmp: there is no such file"),
+        ([*SIDECAR, "--kubeconfig="], "--kubeconfig=: there is no such file"),
+        ([*SIDECAR, "--reload-signal=NONE", "--", "app"], "--reload-signal=NONE: expected a signal, as HUP or 1"),
+        ([*SIDECAR, "--reload-signal=", "--", "app"], "--reload-signal=: expected a signal, as HUP or 1"),
+        ([*SIDECAR, "--reload-signal=0", "--", "app"], "--reload-signal=0: expected a signal, as HUP or 1"),
+        ([*SIDECAR, "--reload-signal=65", "--", "app"], "--reload-signal=65: expected a signal, as HUP or 1"),
+        ([*SIDECAR, "--reload-signal=-1", "--", "app"], "--reload-signal=-1: expected a signal, as HUP or 1"),
+        ([*SIDECAR, "--reload-signal=_DFL", "--", "app"], "--reload-signal=_DFL: expected a signal, as HUP or 1"),
+        ([*SIDECAR, "--reload-signal=KILL", "--", "app"], "--reload-signal=KILL: no process can reload on that signal"),
+        ([*SIDECAR, "--reload-signal=19", "--", "app"], "--reload-signal=19: no process can reload on that signal"),
+        ([*SIDECAR, "--reload-http=ftp://a/"], "--reload-http=ftp://a/: expected http://HOST[:PORT]/PATH or https://…"),
+        ([*SIDECAR, "--reload-http=localhost:80"], "--reload-http=localhost:80: expected http://HOST[:PORT]/PATH or https://…"),
+        ([*SIDECAR, "--reload-http=http://"], "--reload-http=http://: expected http://HOST[:PORT]/PATH or https://…"),
+        ([*SIDECAR, "--reload-http=http://a/b c"], "expected http://HOST[:PORT]/PATH or https://…"),
+        ([*SIDECAR, "--reload-http=http://a/b\nHost:x"], "expected http://HOST[:PORT]/PATH or https://…"),
+        ([*SIDECAR, "--reload-http=http://grün/"], "expected http://HOST[:PORT]/PATH or https://…"),
+        ([*SIDECAR, "--reload-http=http://a:0/"], "--reload-http=http://a:0/: port 0 cannot be reached"),
+        ([*SIDECAR, "--reload-http=http://a:65536/"], "--reload-http=http://a:65536/: "),
+        ([*SIDECAR, "--reload-http=http://a:x/"], "--reload-http=http://a:x/: "),
+        ([*SIDECAR, "--reload-http=http://[a/"], "--reload-http=http://[a/: "),
+        ([*SIDECAR, "--reload-http="], "--reload-http=: expected http://HOST[:PORT]/PATH or https://…"),
+        ([*SIDECAR, f"--reload-http={URL}", "--reload-http-method=P T"], "expected an HTTP method, as POST"),
+        ([*SIDECAR, f"--reload-http={URL}", "--reload-http-method="], "--reload-http-method=: expected an HTTP method, as POST"),
+        ([*SIDECAR, f"--reload-http={URL}", "--reload-http-method=" + "A" * 21], "expected an HTTP method, as POST"),
+        ([*SIDECAR, "--reload-interval=x"], "--reload-interval=x: expected seconds, as 30 or 0.5"),
+        ([*SIDECAR, "--reload-interval=-1"], "--reload-interval=-1: expected seconds, as 30 or 0.5"),
+        ([*SIDECAR, "--reload-interval=nan"], "--reload-interval=nan: expected seconds, as 30 or 0.5"),
+        ([*SIDECAR, "--reload-interval=inf"], "--reload-interval=inf: expected seconds, as 30 or 0.5"),
+        ([*SIDECAR, "--startup-timeout=1m"], "--startup-timeout=1m: expected seconds, as 30 or 0.5"),
+        ([*SIDECAR, "--startup-timeout="], "--startup-timeout=: expected seconds, as 30 or 0.5"),
+        ([*SIDECAR, "--log-format=xml"], "--log-format=xml: expected json, text or auto"),
+        ([*SIDECAR, "--log-level=loud"], "--log-level=loud: expected debug, info, warning or error"),
+        ([*SIDECAR, "--v=two"], "--v=two: expected a whole number"),
+        ([*SIDECAR, "--v=-1"], "--v=-1: expected a whole number"),
+        ([*SIDECAR, "--v=²"], "--v=²: expected a whole number"),
+        (["--configmap=app"], "--configroot is missing: the folder where the files go"),
+        (["--manifest=a.yaml", "--", "app"], "--configroot is missing: the folder where the files go"),
+        (["--configmap=app", "--configroot="], "--configroot is missing: the folder where the files go"),
+        (["--configroot=/a", "--", "app"], "--configroot without a source: add --configmap or --manifest"),
+        ([], "nothing to do: give a source (--configmap, --manifest), a command after --, or both"),
+        (["--"], "nothing to do: give a source (--configmap, --manifest), a command after --, or both"),
+        (["--log-level=info"], "nothing to do: give a source (--configmap, --manifest), a command after --, or both"),
+        ([*SIDECAR, "--reload-signal=HUP"], "--reload-signal needs a command after --; a sidecar tells the app by --reload-http"),
+    ],
+)
+def test_what_is_wrong_gets_one_clear_message(words: list[str], message: str) -> None:
+    """One mistake, one problem: nothing that only follows from it is told as well."""
+    found = problems(*words)
+
+    assert len(found) == 1, found
+    assert message in found[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("CONFIG_SUPERVISOR_RELOAD_INTERVAL", "x", "CONFIG_SUPERVISOR_RELOAD_INTERVAL=x: expected seconds, as 30 or 0.5"),
+        ("CONFIG_SUPERVISOR_LOG_LEVEL", "loud", "CONFIG_SUPERVISOR_LOG_LEVEL=loud: expected debug, info, warning or error"),
+        ("CONFIG_SUPERVISOR_V", "-v", "CONFIG_SUPERVISOR_V=-v: expected a whole number"),
+        ("CONFIG_CONTROLLER_URL", "app", "CONFIG_CONTROLLER_URL=app: expected http://HOST[:PORT]/PATH or https://…"),
+        ("CONFIG_CONTROLLER_METHOD", "1", "CONFIG_CONTROLLER_METHOD=1: expected an HTTP method, as POST"),
+    ],
+)
+def test_a_message_names_the_variable_that_is_wrong(name: str, text: str, message: str) -> None:
+    """Not the option, which nobody has written."""
+    assert problems(*SIDECAR, **{name: text}) == [message]
+
+
+def test_each_line_of_a_variable_is_a_value_of_its_own() -> None:
+    """The good ones are not named."""
+    found = problems("--configroot=/a", CONFIG_SUPERVISOR_CONFIGMAP="fine\nA\nB")
+
+    assert [problem.partition(":")[0] for problem in found] == ["CONFIG_SUPERVISOR_CONFIGMAP=A", "CONFIG_SUPERVISOR_CONFIGMAP=B"]
+
+
+def test_all_wrong_values_are_told_at_once() -> None:
+    """From the command line and the environment, and what is missing besides."""
+    found = problems(
+        *("--configmap=A", "--configmap=b", "--reload-interval=x", "--log-level=y", "--startup-timeout=z", "--kubeconfig=/no"),
+        *("--reload-http=n", "--reload-http-method=1", "--log-format=m", "--reload-signal=o"),
+        CONFIG_SUPERVISOR_V="w",
+    )
+
+    named = {problem.partition("=")[0].partition(" ")[0] for problem in found}
+    assert named == {
+        *("--configmap", "--reload-interval", "--log-level", "--startup-timeout", "--kubeconfig", "--reload-http"),
+        *("--reload-http-method", "--log-format", "--reload-signal", "CONFIG_SUPERVISOR_V", "--configroot"),
+    }
+    assert len(found) == len(named)
+
+
+def test_all_wrong_words_are_told_at_once() -> None:
+    """Unknown options, missing values, too many; and a word of a command without dashes."""
+    assert problems("--one", "--two=2", "--help=x", "--v=1", "--v=1", "--log-level") == [
+        "unknown option --one: see --help",
+        "unknown option --two: see --help",
+        "--help takes no value",
+        "--v is given more than once",
+        "--log-level needs a value: --log-level=…",
+    ]
+
+
+def test_a_usage_error_says_all_in_one_text_too() -> None:
+    """For whoever prints the exception."""
+    with pytest.raises(UsageError, match="unknown option --one: see --help; unknown option --two: see --help"):
+        cli.read(["--one", "--two"], {})
+
+
+def test_variables_of_others_are_nobodys_business() -> None:
+    """Kubernetes makes variables for each Service, also for one that is called like us."""
+    noise = {"CONFIG_SUPERVISOR_SERVICE_HOST": "10.0.0.1", "CONFIG_SUPERVISOR_NONSENSE": "x", "LOG_LEVEL": "loud"}
+
+    assert read(*SIDECAR, **noise) == read(*SIDECAR)
+
+
+def test_the_log_is_text_for_people_and_json_for_machines(capfd: pytest.CaptureFixture[str]) -> None:
+    """Auto looks whether standard error is a terminal."""
+    saved = os.dup(2)
+    controller, terminal = os.openpty()
+    try:
+        os.dup2(terminal, 2)
+        on_terminal = read(*SIDECAR).logs.format, read(*SIDECAR, "--log-format=auto").logs.format
+    finally:
+        os.dup2(saved, 2)
+        for descriptor in (saved, controller, terminal):
+            os.close(descriptor)
+
+    assert on_terminal == ("text", "text")
+    assert read(*SIDECAR, "--log-format=auto").logs.format == "json"
+    assert capfd.readouterr().err == ""
+
+
+def test_a_level_that_is_given_wins_over_the_number_of_the_go_program() -> None:
+    """`--v` is for old manifests; whoever writes --log-level means it."""
+    assert read(*SIDECAR, "--v=9", "--log-level=error").logs.level == 40
+
+
+def test_settings_are_never_changed() -> None:
+    """Rooms share them."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        read(*SIDECAR).startup_timeout_s = 1  # type: ignore[misc]
