@@ -136,6 +136,7 @@ class Verdict(Enum):
     APPLIED = "applied"
     UNCHANGED = "unchanged"
     REFUSED = "refused"
+    ROLLED_BACK = "rolled back"
     FAILED = "failed"
 
 

@@ -1,92 +1,67 @@
-"""The door to processes: start the command, signal it, collect whatever ends.
+"""The door to processes: start the command and hooks, signal them, collect whatever ends.
 
-One lock is around every fork, kill and wait. A process ID cannot be given to somebody else before its process was waited
-for, and waiting needs the lock: so no signal of ours can hit a stranger.
-
-The command is started by fork and exec rather than by the subprocess module, whose children would inherit our blocked
-signals, and which cannot make its child the terminal's foreground group.
+One lock is around every start, kill and wait. A process ID cannot be given to somebody else before its process was waited
+for, and waiting needs the lock: so no signal of ours can hit a stranger. Only `reap` waits, on the main thread; it hands each
+hook's code to the thread that runs the hook.
 """
 
 from __future__ import annotations
 
-import errno
 import os
+import select
 import signal
+import time
 from contextlib import contextmanager, suppress
 from threading import Lock
 
-from supervisor.errors import StartError
+from supervisor import terminal
+from supervisor.spawn import start_command, start_hook
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-# Python ignores these two at its start, and ignored signals stay ignored through exec.
-_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+# Of what a hook prints so much is kept, from the end: its last words tell why.
+_OUTPUT_BYTES_MAX = 4096
+_PIPE_BYTES = 2**16  # pipe(7): the capacity, so that one read empties it
+# Between TERM and KILL for a hook that is out of time.
+_HOOK_GRACE_S = 2.0
+
+
+class HookTimeout(Exception):
+    """A hook was out of time and has been killed with its process group; `output` is the end of what it printed."""
+
+    def __init__(self, output: bytes) -> None:
+        super().__init__("out of time")
+        self.output = output
 
 
 class Processes:
-    """The command, and the orphans that the kernel gives us."""
+    """The command, hooks, and the orphans that the kernel gives us."""
 
     def __init__(self, given_mask: AbstractSet[int]) -> None:
         self._given_mask = given_mask
         self._lock = Lock()
         self._pid: int | None = None
         self._terminal: int | None = None
+        self._hooks: dict[int, _Hook] = {}
         self.orphans_reaped = 0
 
     def start(self, command: list[str]) -> int:
         """Start the command in a process group of its own, the foreground one on a terminal, and return its process ID.
 
-        It gets our environment as we were given it, the signal mask that we were given, and no descriptor of ours.
         Raises StartError with 127 if there is no such command and 126 if it cannot be executed.
         """
-        environment = given_environment()
-        programs = _candidates(os.fsencode(command[0]), environment)
-        terminal = _terminal_if_ours()
-        failed, report_failure = os.pipe()
-        with self._lock:
-            pid = os.fork()
-            if pid == 0:
-                self._become(programs, command, environment, terminal, report_failure)
-            os.close(report_failure)
-            # The pipe closes when exec succeeds: then the group exists, and the command is no longer our own code.
-            error = os.read(failed, 16)
-            os.close(failed)
-            if error:
-                os.waitpid(pid, 0)
-                _take_back(terminal)
-                raise _cannot_start(command[0], int(error))
-            self._pid, self._terminal = pid, terminal
-        return pid
-
-    def _become(
-        self,
-        programs: Sequence[bytes],
-        command: list[str],
-        environment: Mapping[bytes, bytes],
-        terminal: int | None,
-        report_failure: int,
-    ) -> None:
-        """Turn this process, fresh from fork, into the command. Nothing is imported and no lock is taken here.
-
-        Signals stay blocked until the dispositions are right: one that arrives meanwhile acts as it would on the command.
-        """
+        our_terminal = terminal.ours()
         try:
-            os.setpgid(0, 0)
-            if terminal is not None:
-                os.tcsetpgrp(terminal, os.getpid())
-            for number in _IGNORED_BY_PYTHON:
-                signal.signal(number, signal.SIG_DFL)
-            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-                signal.signal(signal.SIGINT, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_SETMASK, self._given_mask)
-            _execute(programs, command, environment)
-        except OSError as error:
-            os.write(report_failure, b"%d" % (error.errno or 0))
-        finally:
-            os._exit(127)
+            with self._lock:
+                self._pid = start_command(command, self._given_mask, our_terminal)
+        except BaseException:
+            terminal.take_back(our_terminal)
+            raise
+        self._terminal = our_terminal
+        return self._pid
 
     @contextmanager
     def child(self) -> Iterator[int | None]:
@@ -100,59 +75,112 @@ class Processes:
             if pid is not None:
                 os.kill(pid, number)
 
+    def run_hook(self, command: Sequence[str], timeout_s: float, environment: Mapping[str, str]) -> tuple[int, bytes]:
+        """Run a hook to its end; return its exit code, 128+n for signal n, and the last 4 KiB of what it printed.
+
+        Called by any thread but the main one, which must be reaping. `environment` is added to ours. A hook that is out of
+        time is asked to stop, then killed, with its process group. Raises HookTimeout then, and OSError if it cannot start.
+        """
+        output, write_output = os.pipe()
+        hook = _Hook(output)
+        try:
+            try:
+                with self._lock:
+                    pid = start_hook(command, self._given_mask, environment, write_output)
+                    self._hooks[pid] = hook
+            finally:
+                os.close(write_output)
+            for number, wait_s in ((0, timeout_s), (signal.SIGTERM, _HOOK_GRACE_S), (signal.SIGKILL, None)):
+                self._signal_hook(pid, number)
+                if hook.wait(wait_s):
+                    break
+            if number:
+                raise HookTimeout(hook.last_words)
+            return hook.code, hook.last_words
+        finally:
+            hook.close()
+
+    def kill_hooks(self) -> None:
+        """Kill every hook that runs, with its process group: none survives us."""
+        with self._lock:
+            for pid in self._hooks:
+                _kill_group(pid, signal.SIGKILL)
+
     def reap(self) -> int | None:
         """Collect every process that has ended; return the command's exit code if it is among them, 128+n for signal n."""
         code = None
         with self._lock:
             for pid, status in _ended():
+                ended_with = os.waitstatus_to_exitcode(status)
                 if pid == self._pid:
-                    code = os.waitstatus_to_exitcode(status)
+                    code = ended_with
                     self._pid = None
-                    _take_back(self._terminal)
+                    terminal.take_back(self._terminal)
+                elif pid in self._hooks:
+                    self._hooks.pop(pid).end(_code(ended_with))
                 else:
                     self.orphans_reaped += 1
-        return code if code is None or code >= 0 else 128 - code
+        return code if code is None else _code(code)
+
+    def _signal_hook(self, pid: int, number: int) -> None:
+        with self._lock:
+            if number and pid in self._hooks:
+                _kill_group(pid, number)
 
 
-def given_environment() -> dict[bytes, bytes]:
-    """Our environment as it was at our start, from /proc/self/environ.
+class _Hook:
+    """A hook that runs: its output is read away while somebody waits for its end, of which the reaper tells by a pipe.
 
-    os.environ will not do: Python adds LC_CTYPE to it where the locale is C (PEP 538).
+    Its end is not the end of its output: what it has started may hold that open for ever.
     """
-    try:
-        with open("/proc/self/environ", "rb") as file:
-            entries = file.read().split(b"\0")
-    except OSError:
-        return dict(os.environb)
-    return {name: value for name, equals, value in (entry.partition(b"=") for entry in entries) if equals}
+
+    def __init__(self, output: int) -> None:
+        self.last_words = b""
+        self.code = 0
+        self._output = output
+        self._ended, self._end = os.pipe()
+
+    def end(self, code: int) -> None:
+        """Tell the thread that waits. Called by the reaper, once."""
+        self.code = code
+        os.close(self._end)
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Read its output until it ends, or for so many seconds; None: as long as it takes. Returns whether it has ended."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        poll = select.poll()
+        poll.register(self._output, select.POLLIN)
+        poll.register(self._ended, select.POLLIN)
+        while True:
+            left_ms = None if deadline is None else (deadline - time.monotonic()) * 1000
+            if left_ms is not None and left_ms <= 0:
+                return False
+            ready = {descriptor for descriptor, _ in poll.poll(left_ms)}
+            if self._output in ready and not self._read():
+                poll.unregister(self._output)
+            if self._ended in ready:
+                return True
+
+    def _read(self) -> bool:
+        """Read all that the pipe holds now; False at its end."""
+        chunk = os.read(self._output, _PIPE_BYTES)
+        self.last_words = (self.last_words + chunk)[-_OUTPUT_BYTES_MAX:]
+        return bool(chunk)
+
+    def close(self) -> None:
+        """Forget it. The reaper's end of the pipe is the reaper's to close."""
+        os.close(self._output)
+        os.close(self._ended)
 
 
-def _candidates(name: bytes, environment: Mapping[bytes, bytes]) -> list[bytes]:
-    """The files that execvp(3) would try: the name itself if it holds a slash, else one in each folder of PATH."""
-    if b"/" in name or not name:
-        return [name]
-    folders = environment.get(b"PATH", os.fsencode(os.defpath)).split(b":")
-    return [(folder or b".") + b"/" + name for folder in folders]
+def _code(code: int) -> int:
+    """An exit code as shells write it: 128+n for signal n."""
+    return code if code >= 0 else 128 - code
 
 
-def _execute(programs: Sequence[bytes], command: list[str], environment: Mapping[bytes, bytes]) -> None:
-    """Become the first program that can be executed, as execvp(3) does it: a file of no known format is a shell script.
-
-    Raises the OSError that tells most: a file that may not be executed counts more than one that is not there.
-    """
-    failure: OSError = FileNotFoundError(errno.ENOENT, "")
-    for program in programs:
-        try:
-            os.execve(program, command, environment)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except PermissionError as error:
-            failure = error
-        except OSError as error:
-            if error.errno != errno.ENOEXEC:
-                raise
-            os.execve(b"/bin/sh", [b"/bin/sh", program, *map(os.fsencode, command[1:])], environment)
-    raise failure
+def _kill_group(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # it is gone, or has become somebody whom we must not signal
+        os.killpg(pid, number)
 
 
 def _ended() -> Iterator[tuple[int, int]]:
@@ -165,28 +193,3 @@ def _ended() -> Iterator[tuple[int, int]]:
         if pid == 0:
             return
         yield pid, status
-
-
-def _terminal_if_ours() -> int | None:
-    """The controlling terminal, if we are its foreground group and so may give it to the command."""
-    try:
-        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
-    except OSError:
-        return None
-    if os.tcgetpgrp(terminal) == os.getpgrp():
-        return terminal
-    os.close(terminal)
-    return None
-
-
-def _take_back(terminal: int | None) -> None:
-    """Make our group the foreground one again, so that whoever started us can read from the terminal."""
-    if terminal is not None:
-        with suppress(OSError):  # it is gone: nobody can read from it anyway
-            os.tcsetpgrp(terminal, os.getpgrp())
-
-
-def _cannot_start(name: str, number: int) -> StartError:
-    if number == errno.ENOENT:
-        return StartError(f"cannot start {name!r}: no such command, or its interpreter is missing", 127)
-    return StartError(f"cannot start {name!r}: {os.strerror(number)}", 126)

@@ -13,14 +13,14 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "supervisor"
 
 LAYERS = {
-    5: {"__main__", "main", "cli"},
+    5: {"__main__", "main", "cli", "sections"},
     4: {"pid1", "sync", "report"},
     3: {
         *("source", "source.decode", "source.manifest", "source.objects"),
         *("reload", "reload.by_http", "reload.by_signal"),
-        *("items", "convert"),
+        *("items", "convert", "usage"),
     },
-    2: {"inbox", "processes", "tree", "generation", "cluster", "desired", "logs", "notify", "backoff"},
+    2: {"inbox", "processes", "spawn", "terminal", "tree", "generation", "cluster", "desired", "logs", "notify", "backoff"},
     1: {"settings", "model", "errors", ""},  # "" is the package itself: the version and the map
 }
 LAYER = {room: number for number, rooms in LAYERS.items() for room in rooms}
@@ -29,6 +29,9 @@ LAYER = {room: number for number, rooms in LAYERS.items() for room in rooms}
 WITHIN_A_LAYER = {
     ("__main__", "main"): "the first lines take the signals, then hand over",
     ("main", "cli"): "main is what the command line is read for",
+    ("cli", "sections"): "sections is the part of reading that knows what each option means",
+    ("processes", "spawn"): "the part of it that runs in, or makes, the new process; nobody else uses it",
+    ("processes", "terminal"): "the command's group is the terminal's foreground group as long as it runs",
     ("tree", "generation"): "a generation is a part of the tree that was too long for one file; nobody else uses it",
     ("model", "errors"): "a value that cannot be is Refused by its constructor; errors imports nothing",
 }
@@ -43,18 +46,20 @@ DOORS = {
     r"(pythonjsonlogger|logging)\b": {"logs"},
     r"http\.client\b": {"reload.by_http"},
     r"signal\.(sigwaitinfo|sigtimedwait|sigwait|sigpending)": {"inbox"},
-    r"signal\.(pthread_sigmask)": {"inbox", "processes"},
-    r"signal\.(signal|set_wakeup_fd|siginterrupt|setitimer|alarm|raise_signal|pthread_kill|pidfd_send_signal)$": {"processes"},
-    r"os\.(fork|forkpty|exec\w+|posix_spawnp?|spawn\w+|system|popen|wait|waitpid|wait[34]|waitid|setpgid|setsid)$": {"processes"},
+    r"signal\.(pthread_sigmask)": {"inbox", "spawn"},
+    r"signal\.(signal|set_wakeup_fd|siginterrupt|setitimer|alarm|raise_signal|pthread_kill|pidfd_send_signal)$": {"spawn"},
+    r"os\.(fork|forkpty|exec\w+|posix_spawnp?|spawn\w+|system|popen|setpgid|setsid)$": {"spawn"},
+    r"os\.(wait|waitpid|wait[34]|waitid)$": {"processes", "spawn"},  # spawn waits for a process that never became the command
+    r"os\.tcsetpgrp$": {"terminal", "spawn"},
     r"os\.(kill|killpg)$": {"processes", "inbox"},  # inbox wakes its own main thread
-    r"os\._exit$": {"processes", "__main__"},
-    r"os\.(environb?|getenvb?|putenv|unsetenv)$": {"processes", "__main__"},
+    r"os\._exit$": {"spawn", "__main__"},
+    r"os\.(environb?|getenvb?|putenv|unsetenv)$": {"spawn", "__main__"},
     r"fcntl\b": {"tree"},
     r"os\.(mkdir|chmod|rename|unlink|rmdir)$": {"tree", "generation"},
     r"os\.(symlink|makedirs)$": {"tree"},
     r"os\.(fchmod|O_CREAT|O_WRONLY)$": {"generation"},
-    r"os\.O_RDWR$": {"__main__", "processes"},  # /dev/null in place of a closed descriptor; the terminal
-    r"os\.write$": {"generation", "logs", "processes"},  # files; standard error; a pipe to ourselves
+    r"os\.O_RDWR$": {"__main__", "terminal"},  # /dev/null in place of a closed descriptor; the terminal
+    r"os\.write$": {"generation", "logs", "spawn"},  # files; standard error; a pipe to ourselves
     r"tempfile\b": {"cluster"},  # the library wants certificates as files
 }
 NOWHERE = {
