@@ -59,6 +59,16 @@ def read_file(place: str, path: str, root: int) -> File:
         return File(path, file.read(), stat.S_IMODE(os.fstat(file.fileno()).st_mode))
 
 
+def write_file(place: str, content: bytes, mode: int, root: int) -> None:
+    """Write a file that is not there yet, with its mode whatever the umask."""
+    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=root)
+    try:
+        _write_all(descriptor, content)
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
+
+
 def remove(name: str, root: int) -> None:
     """Remove a generation, or what was written of one."""
     for _, folders, found, descriptor in os.fwalk(name, topdown=False, dir_fd=root):
@@ -83,12 +93,7 @@ def _write_files(files: Iterable[File], unfinished: str, root: int) -> None:
             if folder not in made:
                 _make_folder(folder, root)
                 made.add(folder)
-        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=root)
-        try:
-            _write_all(descriptor, file.content)
-            os.fchmod(descriptor, file.mode)
-        finally:
-            os.close(descriptor)
+        write_file(place, file.content, file.mode, root)
 
 
 def _folders_of(path: str) -> list[str]:

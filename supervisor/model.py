@@ -130,6 +130,14 @@ def _merge(parts: Sequence[tuple[Origin, Sequence[File]]]) -> tuple[File, ...]:
     return tuple(file for _, files in parts for file in files)
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A revision that is not to be tried again, and why."""
+
+    revision: Revision
+    reason: str
+
+
 class Verdict(Enum):
     """How an attempt to make a revision live ended."""
 

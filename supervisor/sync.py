@@ -84,8 +84,9 @@ class Sync:
         verdict, reason = Verdict.APPLIED, ""
         try:
             snapshot = lay_out(objects, self._settings.files)
-            changed = changes(self._tree.listing, snapshot.listing)
-            if snapshot.revision != self._tree.revision:
+            live = self._tree.live
+            changed = changes(live.listing if live else {}, snapshot.listing)
+            if live is None or snapshot.revision != live.revision:
                 self._publish(snapshot)
                 if not self._was_first() or not self._settings.command:
                     self._deliver(snapshot.revision)

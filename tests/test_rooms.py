@@ -20,7 +20,20 @@ LAYERS = {
         *("reload", "reload.by_http", "reload.by_signal"),
         *("items", "convert", "usage"),
     },
-    2: {"inbox", "processes", "spawn", "terminal", "tree", "generation", "cluster", "desired", "logs", "notify", "backoff"},
+    2: {
+        "inbox",
+        "processes",
+        "spawn",
+        "terminal",
+        "tree",
+        "generation",
+        "links",
+        "cluster",
+        "desired",
+        "logs",
+        "notify",
+        "backoff",
+    },
     1: {"settings", "model", "errors", ""},  # "" is the package itself: the version and the map
 }
 LAYER = {room: number for number, rooms in LAYERS.items() for room in rooms}
@@ -33,6 +46,7 @@ WITHIN_A_LAYER = {
     ("processes", "spawn"): "the part of it that runs in, or makes, the new process; nobody else uses it",
     ("processes", "terminal"): "the command's group is the terminal's foreground group as long as it runs",
     ("tree", "generation"): "a generation is a part of the tree that was too long for one file; nobody else uses it",
+    ("tree", "links"): "the same",
     ("model", "errors"): "a value that cannot be is Refused by its constructor; errors imports nothing",
 }
 
@@ -55,8 +69,10 @@ DOORS = {
     r"os\._exit$": {"spawn", "__main__"},
     r"os\.(environb?|getenvb?|putenv|unsetenv)$": {"spawn", "__main__"},
     r"fcntl\b": {"tree"},
-    r"os\.(mkdir|chmod|rename|unlink|rmdir)$": {"tree", "generation"},
-    r"os\.(symlink|makedirs)$": {"tree"},
+    r"os\.(mkdir|chmod|rmdir)$": {"tree", "generation"},
+    r"os\.(rename|unlink)$": {"tree", "generation", "links"},
+    r"os\.symlink$": {"links"},
+    r"os\.makedirs$": {"tree"},
     r"os\.(fchmod|O_CREAT|O_WRONLY)$": {"generation"},
     r"os\.O_RDWR$": {"__main__", "terminal"},  # /dev/null in place of a closed descriptor; the terminal
     r"os\.write$": {"generation", "logs", "spawn"},  # files; standard error; a pipe to ourselves

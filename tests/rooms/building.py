@@ -84,8 +84,8 @@ def everything(root: Path) -> dict[str, tuple[object, ...]]:
 
 
 def generations(root: Path) -> list[str]:
-    """The names of ours in a folder, but for `..data`."""
-    return sorted(name for name in os.listdir(root) if name.startswith("..") and name != "..data")
+    """The names of ours in a folder, but for `..data`, `..good` and `..refused`."""
+    return sorted(name for name in os.listdir(root) if name.startswith("..") and name not in {"..data", "..good", "..refused"})
 
 
 def within(call: Callable[[], T], deadline_s: float = DEADLINE_S) -> T:
