@@ -13,6 +13,7 @@ import pytest
 from tests.running import Running
 
 Start = Callable[..., Running]
+Manifest = Callable[..., Path]
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make namespaces")
 
@@ -35,7 +36,7 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def manifest(tmp_path: Path) -> Callable[..., Path]:
+def manifest(tmp_path: Path) -> Manifest:
     """Write a manifest of one ConfigMap, in one step as an editor does, and return its path."""
 
     def write(**data: str) -> Path:

@@ -7,14 +7,14 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Start
+from tests.conftest import Manifest, Start
 from tests.running import Lines, Running, program
 
-Manifest = Callable[..., Path]
 App = Callable[..., tuple[str, Lines]]
 
 
@@ -128,7 +128,7 @@ def test_a_command_can_be_told_by_http_with_another_method(start: Start, manifes
     assert running.out.wait_for_end() == ["ready", "signal 15"]
 
 
-def test_an_app_that_cannot_be_reached_is_asked_again(start: Start, manifest: Manifest, root: Path, app: App) -> None:
+def test_an_app_that_cannot_be_reached_is_asked_again(start: Start, manifest: Manifest, root: Path) -> None:
     """It may only be starting: here it begins to listen after the first try was refused."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
@@ -194,7 +194,7 @@ def test_reloads_keep_their_distance_and_the_newest_gets_through(start: Start, m
     running.out.wait_for("^reloaded .*'30'$")
     moments = [int(line.split()[1]) for line in running.out.all() if line.startswith("reloaded")]
     assert len(moments) <= 4
-    assert all(later - earlier > 0.45e9 for earlier, later in zip(moments, moments[1:], strict=False))
+    assert all(later - earlier > 0.45e9 for earlier, later in pairwise(moments))
 
 
 def test_files_have_mode_0666_whatever_the_umask(manifest: Manifest, root: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -81,7 +81,7 @@ class App:
 
 
 @pytest.fixture
-def app(start: Start, api: Api, tmp_path: Path, name: str, root: Path):
+def app(start: Start, api: Api, tmp_path: Path, name: str, root: Path) -> Callable[..., App]:
     """Start the program and its app for the ConfigMap `name`."""
 
     def start_app(*options: str, kubeconfig: Path | None = None) -> App:
