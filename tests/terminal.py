@@ -6,11 +6,11 @@ import os
 import re
 import select
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.running import eventually
+from tests.running import DEADLINE_S, eventually
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 
@@ -18,10 +18,10 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 class Terminal:
     """A pseudo-terminal with a session of its own, in which a command runs."""
 
-    def __init__(self, words: list[str]) -> None:
+    def __init__(self, words: list[str], environment: Mapping[str, str], cwd: Path | None) -> None:
         self._master, slave = os.openpty()
         self.process = subprocess.Popen(
-            ["setsid", "--ctty", "--wait", *words], stdin=slave, stdout=slave, stderr=slave, env=ENVIRONMENT
+            ["setsid", "--ctty", "--wait", *words], stdin=slave, stdout=slave, stderr=slave, env=environment, cwd=cwd
         )
         os.close(slave)
         self.seen = ""
@@ -30,9 +30,9 @@ class Terminal:
         """Press keys."""
         os.write(self._master, text.encode())
 
-    def wait_for(self, pattern: str) -> None:
-        """Read until a pattern has been printed."""
-        eventually(lambda: re.search(pattern, self._read()), f"{pattern!r} on the terminal")
+    def wait_for(self, pattern: str, deadline_s: float = DEADLINE_S) -> None:
+        """Read until a pattern has been printed. Fails after the deadline."""
+        eventually(lambda: re.search(pattern, self._read()), f"{pattern!r} on the terminal", deadline_s)
 
     def _read(self) -> str:
         """Everything that was printed so far."""
@@ -52,9 +52,9 @@ class Terminal:
 
 
 @contextmanager
-def terminal(*words: str) -> Iterator[Terminal]:
+def terminal(*words: str, environment: Mapping[str, str] = ENVIRONMENT, cwd: Path | None = None) -> Iterator[Terminal]:
     """A terminal that is closed at the end."""
-    opened = Terminal(list(words))
+    opened = Terminal(list(words), environment, cwd)
     try:
         yield opened
     finally:
