@@ -41,8 +41,8 @@ class Option(NamedTuple):
 def in_help() -> dict[str, Option]:
     """The options of --help: the default stands in parentheses at the end of the text."""
     done = subprocess.run([sys.executable, "-m", "supervisor", "--help"], cwd=REPOSITORY, stdout=subprocess.PIPE, check=True)
-    rows = re.findall(r"^  (?:-h, )?(--[a-z][a-z-]*(?:=\S+)?)  +(.*?) ?(?:\(([^(]+)\))?$", done.stdout.decode(), re.MULTILINE)
-    return {option: Option(default, "repeatable" in text) for option, text, default in rows}
+    rows = re.findall(r"^  (?:-h, )?(--[a-z][a-z-]*(?:=\S+)?)( …)?  +.*?(?: ?\(([^(]+)\))?$", done.stdout.decode(), re.MULTILINE)
+    return {option: Option(default, bool(more)) for option, more, default in rows}
 
 
 def in_readme() -> dict[str, Option]:
