@@ -136,7 +136,7 @@ def test_the_source_archive_is_enough_to_develop(built: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["config-supervisor", "config-controller"])
 def test_an_installed_program_tells_its_version_and_runs(installed: Path, tmp_path: Path, name: str) -> None:
     """From anywhere: its code is that of the wheel, and not of a checkout that is near."""
@@ -150,7 +150,7 @@ def test_an_installed_program_tells_its_version_and_runs(installed: Path, tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_locked_dependencies_are_all_that_it_needs(installed: Path, tmp_path: Path) -> None:
     """Every room can be imported, and pip finds nothing that is missing or too old."""
     run = run_in(tmp_path, installed)
