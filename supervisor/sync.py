@@ -90,6 +90,7 @@ class Sync:
                 self._publish(snapshot)
                 if not self._was_first() or not self._settings.command:
                     self._deliver(snapshot.revision)
+                self._tree.let_go()
             elif self._was_first():
                 verdict = Verdict.UNCHANGED
             else:
