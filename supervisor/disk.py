@@ -11,30 +11,20 @@ import errno
 import os
 import stat
 from contextlib import contextmanager, suppress
-from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from supervisor.model import Entry
+from supervisor.stamp import describe, read_file, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from supervisor.model import Entry
+    from supervisor.stamp import Stamp
 
 # What may stand at a place, besides a link, whose text cannot hold a NUL.
 FOLDER, FILE, SPECIAL = "\0folder", "\0file", "\0special"
 # It is not there, or there is no folder on the way to it.
 _MISSING = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
-_CHUNK_BYTES = 2**20
-
-
-class Stamp(NamedTuple):
-    """What the file system says of a file as we left it: if any of it differs, somebody has touched it since."""
-
-    device: int
-    inode: int
-    owner: int
-    mode: int
-    size: int
-    mtime_ns: int
 
 
 class Disk:
@@ -86,9 +76,13 @@ class Disk:
 
     def names(self, place: str = "") -> list[str]:
         """The names in a folder, none if there is no such folder."""
-        with _missing_is_fine(), self.folder(place) as folder:
-            return os.listdir(folder)
-        return []
+        try:
+            with self.folder(place) as folder:
+                return os.listdir(folder)
+        except OSError as error:
+            if error.errno not in _MISSING:
+                raise
+            return []
 
     def read(self, place: str) -> tuple[bytes, int]:
         """The content of a plain file, and its permission bits."""
@@ -97,12 +91,16 @@ class Disk:
 
     def holds(self, place: str, entry: Entry, *, with_mode: bool = False) -> bool:
         """Whether a plain file of that content stands at a place."""
-        with _missing_is_fine(), self.parent(place) as (folder, name):
-            status = os.lstat(name, dir_fd=folder)
-            is_alike = stat.S_ISREG(status.st_mode) and status.st_size == entry.size
-            if is_alike and (not with_mode or stat.S_IMODE(status.st_mode) == entry.mode):
-                return describe(name, folder)[0].digest == entry.digest
-        return False
+        try:
+            with self.parent(place) as (folder, name):
+                status = os.lstat(name, dir_fd=folder)
+                is_alike = stat.S_ISREG(status.st_mode) and status.st_size == entry.size
+                has_mode = not with_mode or stat.S_IMODE(status.st_mode) == entry.mode
+                return is_alike and has_mode and describe(name, folder)[0].digest == entry.digest
+        except OSError as error:
+            if error.errno not in _MISSING:
+                raise
+            return False
 
     def walk(self, place: str) -> Iterator[tuple[str, int, list[str]]]:
         """Each folder below a place and itself, as its path below the place, a descriptor and the names of files in it."""
@@ -140,7 +138,7 @@ class Disk:
 
     def remove(self, place: str) -> None:
         """Remove a file or link; one that is gone already is no error."""
-        with _missing_is_fine(), self.parent(place) as (folder, name):
+        with suppress(FileNotFoundError), self.parent(place) as (folder, name):
             os.unlink(name, dir_fd=folder)
             self.sync(folder)
 
@@ -175,7 +173,7 @@ class Disk:
             _write_all(descriptor, content)
             os.fchmod(descriptor, mode)
             self.sync(descriptor)
-            return _stamp_of(os.fstat(descriptor))
+            return stamp_of(os.fstat(descriptor))
         finally:
             os.close(descriptor)
 
@@ -228,50 +226,6 @@ class Disk:
             os.close(descriptor)
 
 
-def link_file(name: str, old: int, new: int, stamp: Stamp) -> bool:
-    """Let a file of the folder `old` stand in the folder `new` too; tell whether it does, and is as we left it.
-
-    Not one of another user: what an earlier run wrote as somebody else stays theirs to change.
-    """
-    if stamp.owner != os.geteuid():
-        return False
-    try:
-        os.link(name, name, src_dir_fd=old, dst_dir_fd=new, follow_symlinks=False)
-    except OSError:  # it is gone, or the file system has no hard links, or not so many
-        return False
-    if _stamp_of(os.stat(name, dir_fd=new, follow_symlinks=False)) == stamp:
-        return True
-    os.unlink(name, dir_fd=new)
-    return False
-
-
-def read_file(name: str, folder: int) -> tuple[bytes, int]:
-    """The content of a plain file, and its permission bits."""
-    with open(_open_file(name, folder), "rb", buffering=0) as file:
-        return file.readall(), stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-
-
-def describe(name: str, folder: int) -> tuple[Entry, Stamp]:
-    """What a plain file holds, without its content, and what the file system says of it."""
-    with open(_open_file(name, folder), "rb", buffering=0) as file:
-        digest, size = sha256(), 0
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            size += len(chunk)
-        status = os.fstat(file.fileno())
-        return Entry(digest.digest(), size, stat.S_IMODE(status.st_mode)), _stamp_of(status)
-
-
-@contextmanager
-def _missing_is_fine() -> Iterator[None]:
-    """Go on after the block if what it looks for is not there, or if there is no folder on the way to it."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _MISSING:
-            raise
-
-
 def _look(name: str, folder: int) -> str | None:
     try:
         return os.readlink(name, dir_fd=folder)
@@ -280,17 +234,6 @@ def _look(name: str, folder: int) -> str | None:
             raise
     mode = os.lstat(name, dir_fd=folder).st_mode
     return FOLDER if stat.S_ISDIR(mode) else FILE if stat.S_ISREG(mode) else SPECIAL
-
-
-def _open_file(name: str, folder: int) -> int:
-    """Open a plain file for reading. Looked at first: to open a device may do something, and a pipe waits for a writer."""
-    if not stat.S_ISREG(os.lstat(name, dir_fd=folder).st_mode):
-        raise OSError(errno.EINVAL, "not a plain file", name)
-    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-
-
-def _stamp_of(status: os.stat_result) -> Stamp:
-    return Stamp(status.st_dev, status.st_ino, status.st_uid, status.st_mode, status.st_size, status.st_mtime_ns)
 
 
 def _remove_folder_or_link(name: str, folder: int) -> None:

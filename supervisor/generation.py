@@ -11,13 +11,14 @@ import re
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from supervisor.disk import describe, link_file, read_file
+from supervisor.stamp import describe, link_file, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from supervisor.disk import Disk, Stamp
+    from supervisor.disk import Disk
     from supervisor.model import File, Listing, Revision
+    from supervisor.stamp import Stamp
     from supervisor.tree import Staged
 
     Stamps = dict[str, Stamp]  # by path

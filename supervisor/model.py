@@ -37,7 +37,7 @@ class File:
 
 
 def problem_of_path(path: str) -> str | None:
-    """Why `path` must not be written below the configroot, or None. Names beginning with two dots are ours, as they are the kubelet's."""
+    """Why a path must not be written below the configroot, or None. Names that begin with two dots are ours, or the kubelet's."""
     parts = path.split("/")
     if "\0" in path:
         return "it holds a NUL"

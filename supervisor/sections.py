@@ -114,9 +114,9 @@ def contradictions(settings: Settings, given: Given) -> list[str]:
     if has_sources and not has_root:
         problems.append("--configroot is missing: the folder where the files go")
     if has_root and not has_sources and not given.problems:
-        problems.append("--configroot without a source: add --configmap, --manifest or another one")
+        problems.append("--configroot without a source: add --configmap or --manifest")
     if not settings.command and not has_sources and not given.problems:
-        problems.append("nothing to do: give a source (--configmap, --manifest, …), a command after --, or both")
+        problems.append("nothing to do: give a source (--configmap, --manifest), a command after --, or both")
     if settings.reload.signal and not settings.command:
         problems.append("--reload-signal needs a command after --; a sidecar tells the app by --reload-http")
     return problems + _contradictions_of_files(settings)

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Literal
 
-    from supervisor.disk import Stamp
     from supervisor.model import Snapshot
+    from supervisor.stamp import Stamp
 
 _GOOD = "..good"
 _REFUSED = "..refused"

@@ -60,8 +60,8 @@ def test_the_defaults_are_these() -> None:
     """A sidecar with one ConfigMap and no way to tell anybody."""
     assert read(*SIDECAR) == Settings(
         command=[],
-        sources=SourceSettings((ObjectName("default", "app"),), (), ClusterSettings(None, None)),
-        files=FileSettings("/config", 0o666, 0o640),
+        sources=SourceSettings((ObjectName("default", "app"),), cluster=ClusterSettings(None, None)),
+        files=FileSettings("/config", mode=0o666, secret_mode=0o640, folder_mode=0o755),
         reload=ReloadSettings(None, None, 1.0, 5),
         logs=LogSettings("json", 20),
         startup_timeout_s=60.0,
