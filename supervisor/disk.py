@@ -74,6 +74,22 @@ class Disk:
                 raise
             return None
 
+    def may_be_hidden(self, place: str, found: str) -> bool:
+        """Whether a file may take the place of what stands there: of a file, or of a link to one, to nothing or to /dev/null.
+
+        Where the link leads is looked up, but not opened.
+        """
+        if found in {FOLDER, FILE, SPECIAL}:
+            return found == FILE
+        try:
+            with self.parent(place) as (folder, name):
+                status = os.stat(name, dir_fd=folder)
+        except FileNotFoundError:
+            return True
+        except OSError:  # it leads in a circle, or where we may not look
+            return False
+        return stat.S_ISREG(status.st_mode) or status.st_rdev == os.stat(os.devnull).st_rdev
+
     def names(self, place: str = "") -> list[str]:
         """The names in a folder, none if there is no such folder."""
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from supervisor import generation
-from supervisor.disk import FILE, FOLDER, SPECIAL
+from supervisor.disk import FILE, FOLDER
 from supervisor.errors import Refused
 from supervisor.model import File, entry_of, revision_of
 from supervisor.mounts import mount_points
@@ -82,7 +82,7 @@ class Links:
         """The shallowest name on the way to `path` that is free, or ours already, or a file or link where a file is wanted."""
         for place in ways:
             found = self._disk.look(place)
-            if found in {None, target(place)} or (place == path and found not in {FOLDER, SPECIAL}):
+            if found is None or found == target(place) or (place == path and self._disk.may_be_hidden(place, found)):
                 return place, found
             if found != FOLDER:
                 raise Refused(f"{self._disk.path}/{place} is in the way of {path!r}: remove it, or choose another name")

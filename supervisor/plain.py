@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from supervisor import links
-from supervisor.disk import FILE, FOLDER, SPECIAL
+from supervisor.disk import FILE, FOLDER
 from supervisor.errors import Refused
 from supervisor.generation import NAME, folders_of
 from supervisor.model import problem_of_path
@@ -120,10 +120,10 @@ class Files:
                 raise Refused(f"{root}/{folder} is in the way of {path!r}: remove it, or choose another name")
         for path in listing:
             found = self._disk.look(path)
-            if found == SPECIAL:
-                raise Refused(f"{root}/{path} is in the way of {path!r}: remove it, or choose another name")
             if found == FOLDER and not self._goes(path, older):
                 raise Refused(f"{root}/{path} is a folder that we did not make, but a file is wanted there")
+            if found not in {None, FOLDER, links.target(path)} and not self._disk.may_be_hidden(path, found):
+                raise Refused(f"{root}/{path} is in the way of {path!r}: remove it, or choose another name")
             if path in mounted:
                 raise Refused(f"{root}/{path} is a mount of its own and cannot be replaced: mount its folder instead")
 
