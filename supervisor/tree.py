@@ -1,7 +1,7 @@
 """The configroot: stage a revision, publish it in one step, go back, and take up what an earlier run has left.
 
 What is live is a *generation*, a folder `..<revision>-<token>`, and `..data` is a link to it, as the kubelet has it. What an app
-opens is the layout's: links through `..data` (links.py), or plain files (plain.py). `..good` is a link to the generation that the
+opens is the layout's: links through `..data` (links.py), or plain files (files.py). `..good` is a link to the generation that the
 app last took; `..refused` is a file that says which revision was refused, and why.
 
 A revision becomes live in these steps, and kill -9 between any two of them is healed by the next run; with links, whoever opens
@@ -34,7 +34,7 @@ from supervisor.disk import FILE, FOLDER, Disk
 from supervisor.errors import Refused, StartError, SupervisorError, TreeError
 from supervisor.links import Links
 from supervisor.model import Listing, Refusal, Revision, revision_of
-from supervisor.plain import JOURNAL, Files
+from supervisor.files import JOURNAL, Files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
