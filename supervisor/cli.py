@@ -74,7 +74,7 @@ class Given:
         self.words = words
         self.problems = _problems_of_words(words)
         self._parsed = {} if self.problems or not words else docopt(usage.docopt_text(), words, default_help=False)
-        self._environment = environment
+        self.environment = environment
 
     def all(self, option: str) -> list[Value]:
         """Every value of a repeatable option."""
@@ -118,8 +118,8 @@ class Given:
         """A variable that is empty counts as not given: pod specs cannot take a variable of the image away."""
         new = _PREFIX + option[2:].upper().replace("-", "_")
         for name in (new, _OLD_VARIABLES.get(option, new)):
-            if self._environment.get(name):
-                return Value(self._environment[name], name)
+            if self.environment.get(name):
+                return Value(self.environment[name], name)
         return None
 
 

@@ -9,24 +9,6 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from supervisor.logs import LEVELS
-from supervisor.settings import ObjectName
-
-# Kubernetes documentation, "Object Names and IDs": RFC 1123 labels and subdomains.
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_NAME_MAX = 253
-
-
-def to_object_name(text: str) -> ObjectName:
-    """`[NAMESPACE/]NAME`; without a namespace it is `default`, as in the Go program."""
-    namespace, slash, name = text.rpartition("/")
-    if not slash:
-        namespace = "default"
-    if not _LABEL.fullmatch(namespace):
-        raise ValueError(f"{namespace!r} is not a namespace; expected [NAMESPACE/]NAME")
-    if not _SUBDOMAIN.fullmatch(name) or len(name) > _NAME_MAX:
-        raise ValueError(f"{name!r} is not the name of an object; expected [NAMESPACE/]NAME")
-    return ObjectName(namespace, name)
 
 
 def to_existing_file(text: str) -> str:

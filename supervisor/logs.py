@@ -60,6 +60,7 @@ class Log:
         if self._writer:
             self._append(None)
             self._writer.join(_FLUSH_S)
+            self._writer = None  # a later line gets another
 
     def _put(self, level: int, event: str, message: str, fields: Line) -> None:
         if level < self._settings.level:

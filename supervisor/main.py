@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from supervisor.settings import Settings
     from supervisor.source import Source
 
+# To put what an earlier run left in order takes milliseconds.
+_FALL_BACK_S = 5.0
+
 
 def run(inbox: Inbox, argv: list[str], environment: Mapping[str, str]) -> int:
     """Do what was asked for and return the exit code."""
@@ -62,6 +65,8 @@ class Supervisor:
         self._stop = Event()
         self._may_reload = Event()
         self._problems: dict[str, str] = {}
+        self._silent: set[str] = set()  # sources that have not said yet what they want
+        self._fall_back: Callable[[], None] | None = None
 
     def run(self) -> int:
         """Start: sources and sync, the first configuration, the command. Then forward and reap. Leave: with the code."""
@@ -71,12 +76,16 @@ class Supervisor:
         held: list[Signal] = []
         if settings.has_sources:
             self._start_threads()
-            word, held = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
+            word, held = self._wait_for_first()
             if isinstance(word, Signal):
                 note("supervisor.stopped", f"stopped by signal {word} before the first configuration", signal=word)
                 return 128 + word
             if word is None:
                 raise StartError(self._why_no_configuration())
+            if self._silent:
+                self._log.warning("start.with_last", f"starting with what an earlier run left: {self._why()}")
+            if settings.once:
+                return self._end_with_first(held)
         if settings.command:
             pid = self._processes.start(settings.command)
             note("command.started", f"started {settings.command[0]}", pid=pid)
@@ -87,13 +96,31 @@ class Supervisor:
         note("supervisor.ended", f"leaving with exit code {code}", exit_code=code)
         return code
 
+    def _wait_for_first(self) -> tuple[Applied | Signal | None, list[Signal]]:
+        word, held = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
+        if word is None and self._fall_back:  # a source has not even said why it cannot tell
+            self._fall_back()
+            word, more = pid1.wait_for_first(self._inbox, self._processes, time.monotonic() + _FALL_BACK_S)
+            held += more
+        return word, held
+
+    def _end_with_first(self, held: list[Signal]) -> int:
+        """The files are there, and that was all: leave, or become the command."""
+        self._log.info("once.done", f"the configuration is in {self._settings.files.root}", command=self._settings.command)
+        if self._settings.command:
+            self._log.close()
+            self._processes.become(self._settings.command, held)
+        return 0
+
     def _deadline(self) -> float:
         timeout_s = self._settings.startup_timeout_s
         return time.monotonic() + timeout_s if timeout_s else float("inf")
 
     def _why_no_configuration(self) -> str:
-        reasons = "; ".join(problem for problem in self._problems.values() if problem)
-        return f"no configuration after {self._settings.startup_timeout_s:g} s (--startup-timeout): {reasons}"
+        return f"no configuration after {self._settings.startup_timeout_s:g} s (--startup-timeout): {self._why()}"
+
+    def _why(self) -> str:
+        return "; ".join(problem for problem in self._problems.values() if problem)
 
     def _start_threads(self) -> None:
         """A thread for each source, and the sync thread. Raises StartError if the folder or the cluster cannot be had."""
@@ -102,7 +129,8 @@ class Supervisor:
         from supervisor.sync import Sync
         from supervisor.tree import Tree
 
-        tree = Tree(self._settings.files.root)
+        files = self._settings.files
+        tree = Tree(files.root, layout=files.layout, folder_mode=files.folder_mode, fsync=files.fsync)
         sources = make_sources(self._settings.sources, self._environment.get("KUBECONFIG"))
         desired = Desired(tuple(source.name for source in sources))
         sync = Sync(
@@ -114,8 +142,11 @@ class Supervisor:
             reloaders=lambda: self._reloaders,
             report=self._hear_outcome,
         )
+        if self._settings.start_with_last and (tree.good or tree.live):
+            self._fall_back = desired.fall_back
         for source in sources:
             self._problems[source.name] = f"{source.name}: no answer yet"
+            self._silent.add(source.name)
             self._keep_running(source.name, partial(self._listen, source, desired))
         self._keep_running("sync", sync.run)
 
@@ -145,8 +176,11 @@ class Supervisor:
         for heard in source.watch():
             if isinstance(heard, SourceError):
                 self._hear_problem(source.name, str(heard))
+                if self._fall_back:
+                    self._fall_back()
             else:
                 self._hear_problem(source.name, "")
+                self._silent.discard(source.name)
                 desired.put(source.name, heard)
 
     def _hear_problem(self, source: str, problem: str) -> None:
@@ -168,5 +202,7 @@ class Supervisor:
         """Wait for the main thread to start the command, and make the ways to tell it of changes."""
         from supervisor.reload import make_reloaders
 
+        if self._settings.once:
+            return ()
         self._may_reload.wait()
         return make_reloaders(self._settings.reload, self._processes)

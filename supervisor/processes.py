@@ -15,12 +15,13 @@ from contextlib import contextmanager, suppress
 from threading import Lock
 
 from supervisor import terminal
-from supervisor.spawn import start_command, start_hook
+from supervisor.spawn import become_command, start_command, start_hook
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
+    from typing import NoReturn
 
 # Of what a hook prints so much is kept, from the end: its last words tell why.
 _OUTPUT_BYTES_MAX = 4096
@@ -62,6 +63,15 @@ class Processes:
             raise
         self._terminal = our_terminal
         return self._pid
+
+    def become(self, command: list[str], held: Sequence[int]) -> NoReturn:
+        """Turn this process into the command. Signals that were held back act on it, as those do that are pending.
+
+        Raises StartError with 127 if there is no such command and 126 if it cannot be executed.
+        """
+        for number in held:
+            os.kill(os.getpid(), number)
+        become_command(command, self._given_mask)
 
     @contextmanager
     def child(self) -> Iterator[int | None]:

@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
+    from typing import NoReturn
 
 # Python ignores these two at its start, and ignored signals stay ignored through exec.
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
@@ -43,6 +44,21 @@ def start_command(command: list[str], mask: AbstractSet[int], terminal: int | No
         os.waitpid(pid, 0)
         raise StartError(*_why_not(command[0], int(error)))
     return pid
+
+
+def become_command(command: list[str], mask: AbstractSet[int]) -> NoReturn:
+    """Turn this process into the command, with our process ID, group and terminal. Called by the main thread.
+
+    It gets our environment as we were given it, the signal mask `mask`, and no descriptor of ours. Raises StartError with
+    127 if there is no such command and 126 if it cannot be executed.
+    """
+    environment = given_environment()
+    programs = _candidates(os.fsencode(command[0]), environment)
+    _restore_signals(mask)
+    try:
+        _execute(programs, command, environment)
+    except OSError as error:
+        raise StartError(*_why_not(command[0], error.errno or 0)) from None
 
 
 def start_hook(command: Sequence[str], mask: AbstractSet[int], more: Mapping[str, str], output: int) -> int:
@@ -103,22 +119,24 @@ def _become(
     terminal: int | None,
     report_failure: int,
 ) -> None:
-    """Turn this process, fresh from fork, into the command. Nothing is imported and no lock is taken here.
-
-    Signals stay blocked until the dispositions are right: one that arrives meanwhile acts as it would on the command.
-    """
+    """Turn this process, fresh from fork, into the command. Nothing is imported and no lock is taken here."""
     try:
         os.setpgid(0, 0)
         if terminal is not None:
             os.tcsetpgrp(terminal, os.getpid())
-        for number in _set_by_python():
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        _restore_signals(mask)
         _execute(programs, command, environment)
     except OSError as error:
         os.write(report_failure, b"%d" % (error.errno or 0))
     finally:
         os._exit(127)
+
+
+def _restore_signals(mask: AbstractSet[int]) -> None:
+    """The dispositions first: a signal that is pending acts as it would on the command as soon as it is not blocked."""
+    for number in _set_by_python():
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _candidates(name: bytes, environment: Mapping[bytes, bytes]) -> list[bytes]:
@@ -129,7 +147,7 @@ def _candidates(name: bytes, environment: Mapping[bytes, bytes]) -> list[bytes]:
     return [(folder or b".") + b"/" + name for folder in folders]
 
 
-def _execute(programs: Sequence[bytes], command: list[str], environment: Mapping[bytes, bytes]) -> None:
+def _execute(programs: Sequence[bytes], command: list[str], environment: Mapping[bytes, bytes]) -> NoReturn:
     """Become the first program that can be executed, as execvp(3) does it: a file of no known format is a shell script.
 
     Raises the OSError that tells most: a file that may not be executed counts more than one that is not there.

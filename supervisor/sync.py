@@ -56,10 +56,22 @@ class Sync:
         """Make the newest wanted state live, again and again, at most once in the reload interval, until a stop is under way."""
         while not self._stop.is_set():
             self._serial, objects = self._desired.wait(self._serial)
+            if objects is None:
+                self._start_with_last()
+                continue
             self._make_live(objects)
             if self._is_live:
                 self._reloaders()
             self._stop.wait(max(0.0, self._may_reload_at - time.monotonic()))
+
+    def _start_with_last(self) -> None:
+        """Until it is known what is wanted, do with what an earlier run left: what the app took last, or else what is live."""
+        last = self._tree.good or self._tree.live
+        if last and not self._is_live:
+            with suppress(TreeError, Refused):  # then we wait
+                if last != self._tree.live:
+                    self._tree.publish(last)
+                self._was_first()
 
     def _make_live(self, objects: Sequence[ConfigObject]) -> None:
         """Attempt it until the disk takes it or something newer is wanted. Why it does not is said once."""
@@ -90,6 +102,7 @@ class Sync:
                 self._publish(snapshot)
                 if not self._was_first() or not self._settings.command:
                     self._deliver(snapshot.revision)
+                self._tree.let_go()
             elif self._was_first():
                 verdict = Verdict.UNCHANGED
             else:
