@@ -6,7 +6,7 @@ import os
 import re
 import signal
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from supervisor.logs import LEVELS
 from supervisor.settings import ObjectName
@@ -44,9 +44,14 @@ def to_folder(text: str) -> str:
 
 
 def to_url(text: str) -> str:
-    """A URL of http or https with a host."""
+    """A URL of http or https with a host, or of http+unix with a socket's path, %-encoded, in the place of the host."""
     url = urlsplit(text)
-    if url.scheme not in {"http", "https"} or not url.hostname or not text.isascii() or not text.isprintable() or " " in text:
+    is_plain = text.isascii() and text.isprintable() and " " not in text
+    if url.scheme == "http+unix" and is_plain:
+        if not unquote(url.netloc).startswith("/"):
+            raise ValueError("expected http+unix://%2Fpath%2Fto%2Fsocket/PATH")
+        return text
+    if url.scheme not in {"http", "https"} or not url.hostname or not is_plain:
         raise ValueError("expected http://HOST[:PORT]/PATH or https://…")
     if url.port == 0:  # reading it raises ValueError if it is out of range
         raise ValueError("port 0 cannot be reached")

@@ -50,6 +50,10 @@ class Inbox:
         self._words.append(word)
         os.kill(os.getpid(), signal.SIGCHLD)
 
+    def ask_to_stop(self) -> None:
+        """Let the main thread hear what it would hear from whoever asks us to stop; any thread may call this."""
+        os.kill(os.getpid(), signal.SIGTERM)
+
     def wait(self, deadline: float = float("inf")) -> Iterator[Signal | Applied]:
         """Sleep until something is there, then yield it. Yields nothing at the deadline, or when only a child changed state.
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from supervisor.reload import Reloader
     from supervisor.settings import Settings
     from supervisor.source import Source
+    from supervisor.sync import Sync
 
 
 def run(inbox: Inbox, argv: list[str], environment: Mapping[str, str]) -> int:
@@ -62,8 +63,20 @@ class Supervisor:
         self._stop = Event()
         self._may_reload = Event()
         self._problems: dict[str, str] = {}
+        self._sync: Sync | None = None
 
     def run(self) -> int:
+        """Run to the end. No hook survives us, and the folder is as it should be for the next run."""
+        try:
+            code = self._run()
+            if self._sync and not self._stop.is_set():
+                self._sync.command_ended(code)
+            return code
+        finally:
+            self._stop.set()
+            self._processes.kill_hooks()
+
+    def _run(self) -> int:
         """Start: sources and sync, the first configuration, the command. Then forward and reap. Leave: with the code."""
         settings = self._settings
         note = self._log.info if settings.has_sources else self._log.debug  # a plain init is silent
@@ -97,6 +110,7 @@ class Supervisor:
 
     def _start_threads(self) -> None:
         """A thread for each source, and the sync thread. Raises StartError if the folder or the cluster cannot be had."""
+        from supervisor.app import App
         from supervisor.desired import Desired
         from supervisor.source import make_sources
         from supervisor.sync import Sync
@@ -105,19 +119,19 @@ class Supervisor:
         tree = Tree(self._settings.files.root)
         sources = make_sources(self._settings.sources, self._environment.get("KUBECONFIG"))
         desired = Desired(tuple(source.name for source in sources))
-        sync = Sync(
+        self._sync = Sync(
             self._settings,
             desired,
             tree,
+            make_app=partial(App, self._settings, self._processes, self._log, lambda: self._reloaders),
             stop=self._stop,
             first_is_live=lambda: self._inbox.post(Applied()),
-            reloaders=lambda: self._reloaders,
             report=self._hear_outcome,
         )
         for source in sources:
             self._problems[source.name] = f"{source.name}: no answer yet"
             self._keep_running(source.name, partial(self._listen, source, desired))
-        self._keep_running("sync", sync.run)
+        self._keep_running("sync", self._sync.run)
 
     def _keep_running(self, name: str, work: Callable[[], None]) -> None:
         """Run something in a thread of its own, which nobody waits for, and again if it fails. The command is not touched."""
@@ -169,4 +183,4 @@ class Supervisor:
         from supervisor.reload import make_reloaders
 
         self._may_reload.wait()
-        return make_reloaders(self._settings.reload, self._processes)
+        return make_reloaders(self._settings, self._processes, self._log, self._inbox.ask_to_stop)

@@ -7,6 +7,7 @@ hook's code to the thread that runs the hook.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -46,6 +47,7 @@ class Processes:
         self._pid: int | None = None
         self._terminal: int | None = None
         self._hooks: dict[int, _Hook] = {}
+        self._may_run_hooks = True
         self.orphans_reaped = 0
 
     def start(self, command: list[str]) -> int:
@@ -86,6 +88,8 @@ class Processes:
         try:
             try:
                 with self._lock:
+                    if not self._may_run_hooks:
+                        raise InterruptedError(errno.EINTR, "we are leaving")
                     pid = start_hook(command, self._given_mask, environment, write_output)
                     self._hooks[pid] = hook
             finally:
@@ -101,8 +105,9 @@ class Processes:
             hook.close()
 
     def kill_hooks(self) -> None:
-        """Kill every hook that runs, with its process group: none survives us."""
+        """Kill every hook that runs, with its process group, and start no other: none survives us."""
         with self._lock:
+            self._may_run_hooks = False
             for pid in self._hooks:
                 _kill_group(pid, signal.SIGKILL)
 

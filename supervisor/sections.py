@@ -10,21 +10,16 @@ from supervisor.convert import (
     to_folder,
     to_level,
     to_log_format,
-    to_method,
     to_object_name,
     to_seconds,
-    to_signal,
-    to_url,
     to_whole_number,
 )
 from supervisor.logs import DEBUG, INFO
+from supervisor.reload_sections import reload_contradictions, reload_section, safety_section
 from supervisor.settings import (
-    DEFAULT_SIGNAL,
     ClusterSettings,
     FileSettings,
-    HttpSettings,
     LogSettings,
-    ReloadSettings,
     Settings,
     SourceSettings,
 )
@@ -39,7 +34,8 @@ def make_settings(given: Given, command: list[str]) -> Settings:
         command=command,
         sources=_sources(given),
         files=FileSettings(root=given.one("--configroot", to_folder, "")),
-        reload=_reload(given, has_command=bool(command)),
+        reload=reload_section(given, has_command=bool(command)),
+        safety=safety_section(given),
         logs=_logs(given),
         startup_timeout_s=given.one("--startup-timeout", to_seconds, 60.0),
     )
@@ -50,16 +46,6 @@ def _sources(given: Given) -> SourceSettings:
         configmaps=given.convert_all("--configmap", to_object_name),
         manifests=given.convert_all("--manifest", os.path.abspath),
         cluster=ClusterSettings(given.one("--kubeconfig", to_existing_file, None), given.one("--context", str, None)),
-    )
-
-
-def _reload(given: Given, *, has_command: bool) -> ReloadSettings:
-    url = given.one("--reload-http", to_url, "")
-    method = given.one("--reload-http-method", to_method, "POST")
-    return ReloadSettings(
-        signal=given.one("--reload-signal", to_signal, int(DEFAULT_SIGNAL) if has_command and not url else None),
-        http=HttpSettings(url, method) if url else None,
-        interval_s=given.one("--reload-interval", to_seconds, 1.0),
     )
 
 
@@ -82,6 +68,4 @@ def contradictions(settings: Settings, given: Given) -> list[str]:
         problems.append("--configroot without a source: add --configmap or --manifest")
     if not settings.command and not has_sources and not given.problems:
         problems.append("nothing to do: give a source (--configmap, --manifest), a command after --, or both")
-    if settings.reload.signal and not settings.command:
-        problems.append("--reload-signal needs a command after --; a sidecar tells the app by --reload-http")
-    return problems
+    return problems + reload_contradictions(settings, given)

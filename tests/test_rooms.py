@@ -13,12 +13,13 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "supervisor"
 
 LAYERS = {
-    5: {"__main__", "main", "cli", "sections"},
-    4: {"pid1", "sync", "report"},
+    5: {"__main__", "main", "cli", "sections", "reload_sections"},
+    4: {"pid1", "sync", "transaction", "app", "report"},
     3: {
         *("source", "source.decode", "source.manifest", "source.objects"),
-        *("reload", "reload.by_http", "reload.by_signal"),
-        *("items", "convert", "usage"),
+        *("reload", "reload.by_command", "reload.by_exit", "reload.by_http", "reload.by_signal"),
+        *("confirm", "ledger", "trial"),
+        *("items", "convert", "convert_reload", "usage"),
     },
     2: {
         "inbox",
@@ -30,6 +31,8 @@ LAYERS = {
         "links",
         "cluster",
         "desired",
+        "hook",
+        "request",
         "logs",
         "notify",
         "backoff",
@@ -43,6 +46,10 @@ WITHIN_A_LAYER = {
     ("__main__", "main"): "the first lines take the signals, then hand over",
     ("main", "cli"): "main is what the command line is read for",
     ("cli", "sections"): "sections is the part of reading that knows what each option means",
+    ("sections", "reload_sections"): "the part of it that knows two large groups; nobody else uses it",
+    ("convert_reload", "convert"): "the same for values: some are seconds with a further condition",
+    ("sync", "transaction"): "sync is the loop, transaction what is done in it; nobody else uses it",
+    ("hook", "processes"): "what a process's end means to us: two rooms, because processes knows nothing of revisions",
     ("processes", "spawn"): "the part of it that runs in, or makes, the new process; nobody else uses it",
     ("processes", "terminal"): "the command's group is the terminal's foreground group as long as it runs",
     ("tree", "generation"): "a generation is a part of the tree that was too long for one file; nobody else uses it",
@@ -58,7 +65,7 @@ DOORS = {
     r"docopt\b": {"cli"},
     r"yaml\b": {"source.manifest"},
     r"(pythonjsonlogger|logging)\b": {"logs"},
-    r"http\.client\b": {"reload.by_http"},
+    r"(http\.client|socket)\b": {"request"},
     r"signal\.(sigwaitinfo|sigtimedwait|sigwait|sigpending)": {"inbox"},
     r"signal\.(pthread_sigmask)": {"inbox", "spawn"},
     r"signal\.(signal|set_wakeup_fd|siginterrupt|setitimer|alarm|raise_signal|pthread_kill|pidfd_send_signal)$": {"spawn"},
