@@ -76,7 +76,8 @@ def _headers(given: Given, option: str, convert: Callable[[str], tuple[str, str]
         try:
             headers.append(convert(value.text))
         except ValueError as error:
-            given.problems.append(f"{value.name}={value.text.partition('=')[0]}=…: {error}")
+            name, equals, _ = value.text.partition("=")
+            given.problems.append(f"{value.name}={name}=…: {error}" if equals else f"{value.name}=…: {error}")
     return tuple(headers)
 
 

@@ -60,35 +60,40 @@ def ask(settings: HttpSettings) -> Answer:
         connection.connect()
         timer.start()
         connection.request(settings.method, _target(settings), settings.body.encode(), headers)
-        answer = connection.getresponse()
-        body = b""
-        with suppress(OSError, http.client.HTTPException):  # the status is the answer
-            body = answer.read(_BODY_BYTES_MAX)
+        answer, retry_after_s = _answer(connection)
     except OSError as error:
-        reason = error.strerror or str(error) or "the connection was cut"
-        raise Unreachable(f"{shown(settings)}: {reason}") from error
+        where = f" {error.filename}:" if error.filename else ""
+        raise Unreachable(f"{shown(settings)}:{where} {error.strerror or str(error) or 'cut off'}") from error
     except (http.client.HTTPException, ValueError) as error:  # not its text: it may quote an answer or a header
         raise Unreachable(f"{shown(settings)}: no HTTP answer ({type(error).__name__})") from None
     finally:
         timer.cancel()
         connection.close()
-    name = f"{answer.status} {http.client.responses.get(answer.status, '')}".rstrip()
-    found = Answer(answer.status, name, body)
-    if found.status in _NOT_NOW and not is_yes(settings, found):
-        raise Unreachable(f"{shown(settings)} answers {name}", retry_after_s=_retry_after(answer))
-    return found
+    if answer.status in _NOT_NOW and not is_yes(settings, answer):
+        raise Unreachable(f"{shown(settings)} answers {answer.name}", retry_after_s=retry_after_s)
+    return answer
+
+
+def _answer(connection: _Connection) -> tuple[Answer, float]:
+    """Read the answer, and how long it asks us to wait. Its status counts, also if the body never ends."""
+    with connection.getresponse() as answer:
+        if connection.is_cut:  # in the middle of a header, which http.client takes for the end of all
+            raise TimeoutError("timed out")
+        body = b""
+        with suppress(OSError, http.client.HTTPException):
+            body = answer.read(_BODY_BYTES_MAX)
+        text = answer.headers.get("Retry-After", "")
+        retry_after_s = min(float(text), _RETRY_AFTER_MAX_S) if text.isascii() and text.isdigit() else 0.0
+        name = f"{answer.status} {http.client.responses.get(answer.status, '')}".rstrip()
+        return Answer(answer.status, name, body), retry_after_s
 
 
 def _cut(connection: _Connection) -> None:
     """End the request from another thread: whoever reads gets an end or an error at once."""
+    connection.is_cut = True
     if connection.wire:
         with suppress(OSError):
             connection.wire.shutdown(socket.SHUT_RDWR)
-
-
-def _retry_after(answer: http.client.HTTPResponse) -> float:
-    text = answer.headers.get("Retry-After", "")
-    return min(float(text), _RETRY_AFTER_MAX_S) if text.isascii() and text.isdigit() else 0.0
 
 
 def _target(settings: HttpSettings) -> str:
@@ -112,13 +117,17 @@ def _headers(settings: HttpSettings) -> dict[str, str]:
 def _content(path: str) -> str:
     """The value of a header that stands in a file, as of now."""
     with open(path, encoding="utf-8") as file:
-        return file.read().strip()
+        value = file.read().strip()
+    if not value.isprintable():
+        raise ValueError(path)
+    return value
 
 
 class _Connection(http.client.HTTPConnection):
     """One that keeps its socket at hand: http.client forgets it as soon as the answer begins."""
 
     wire: socket.socket | None = None
+    is_cut = False
 
     def connect(self) -> None:
         super().connect()

@@ -105,8 +105,8 @@ class Transaction:
         if reason:
             raise Refused(f"it was refused before: {reason}")
         attempt.changed = changes(live.listing if live else {}, snapshot.listing)
-        known = good or live
-        update = Update(snapshot.revision, tuple(one.path for one in changes(known.listing if known else {}, snapshot.listing)))
+        known = good.listing if good else live.listing if live else {}
+        update = Update(snapshot.revision, tuple(sorted(one.path for one in changes(known, snapshot.listing))))
         if live and is_live:  # an earlier run has left it without an answer, or the app could not be reached
             self._app.check_staged(update, self._ledger.path_of(live))
             self._put_on_trial(Trial(attempt, update, good, is_published=False))

@@ -92,7 +92,9 @@ def test_a_check_sees_the_revision_and_what_changed(pod: Pod, tmp_path: Path) ->
     """In its environment; the folder is the staged one, which is whole and not live yet."""
     pod.want(key="one", other="x")
     seen = tmp_path / "seen"
-    check = f'sh -c "printenv CONFIG_SUPERVISOR_REVISION CONFIG_SUPERVISOR_CHANGED >> {seen}; cat {{}}/key >> {seen}; echo >> {seen}"'
+    check = (
+        f'sh -c "printenv CONFIG_SUPERVISOR_REVISION CONFIG_SUPERVISOR_CHANGED >> {seen}; cat {{}}/key >> {seen}; echo >> {seen}"'
+    )
     running = pod.run(f"--validate={check}")
     first = running.wait_for_event("config.applied")["revision"]
     pod.want(key="two", other="x")
@@ -347,7 +349,7 @@ def test_a_command_confirms_a_reload(pod: Pod, tmp_path: Path) -> None:
     assert pod.live == "one"
 
 
-def test_something_newer_takes_the_place_of_what_is_not_confirmed_yet(pod: Pod, tmp_path: Path) -> None:
+def test_something_newer_takes_the_place_of_what_is_not_confirmed_yet(pod: Pod) -> None:
     """It does not wait for the confirmation of what nobody wants any more."""
     pod.want(key="one")
     running = pod.run("--settle=60")
@@ -398,4 +400,4 @@ def test_an_app_that_cannot_be_reached_keeps_the_files_and_something_newer_takes
 
     running.wait_for_event("config.applied")
     assert app.out.wait_for("took 'two'")
-    eventually(lambda: (pod.root / "..good").exists(), "it is good now")
+    eventually((pod.root / "..good").exists, "it is good now")

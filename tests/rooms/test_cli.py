@@ -83,6 +83,26 @@ OPTIONS = [
     ("--reload-http", "https://[::1]:8443?now=1", "reload.http.url", "https://[::1]:8443?now=1"),
     ("--reload-interval", "0", "reload.interval_s", 0.0),
     ("--reload-interval", "2.5", "reload.interval_s", 2.5),
+    ("--reload-http", "http+unix://%2Frun%2Fapp.sock/reload", "reload.http.url", "http+unix://%2Frun%2Fapp.sock/reload"),
+    ("--reload-http-header", "X-A=b=c", "reload.http.headers", (("X-A", "b=c"),)),
+    ("--reload-http-header-file", "Authorization=/run/token", "reload.http.header_files", (("Authorization", "/run/token"),)),
+    ("--reload-http-body", '{"a": 1}', "reload.http.body", '{"a": 1}'),
+    ("--reload-http-ca", __file__, "reload.http.ca", __file__),
+    ("--reload-http-timeout", "0.5", "reload.http.timeout_s", 0.5),
+    ("--reload-http-status", "200,204", "reload.http.statuses", ((200, 200), (204, 204))),
+    ("--reload-http-status", "2xx, 302-304", "reload.http.statuses", ((200, 299), (302, 304))),
+    ("--reload-process", "nginx", "reload.process", "nginx"),
+    ("--reload-process", "pid:/run/app.pid", "reload.process", "pid:/run/app.pid"),
+    ("--reload-command", "app-ctl reload 'a b'", "reload.command", ("app-ctl", "reload", "a b")),
+    ("--reload-retries", "0", "reload.retries", 0),
+    ("--splay", "30", "reload.splay_s", 30.0),
+    ("--validate", "nginx -t -c {}/nginx.conf", "safety.validate", ("nginx", "-t", "-c", "{}/nginx.conf")),
+    ("--confirm-http", URL, "safety.confirm_http", HttpSettings(URL, "GET")),
+    ("--confirm-match", "^ok$", "safety.confirm_match", "^ok$"),
+    ("--confirm-command", "true", "safety.confirm_command", ("true",)),
+    ("--confirm-within", "5", "safety.confirm_within_s", 5.0),
+    ("--settle", "0", "safety.settle_s", 0.0),
+    ("--hook-timeout", "9", "safety.hook_timeout_s", 9.0),
     ("--startup-timeout", "0", "startup_timeout_s", 0.0),
     ("--startup-timeout", "1e3", "startup_timeout_s", 1000.0),
     ("--log-format", "text", "logs.format", "text"),
@@ -104,6 +124,10 @@ every_option = pytest.mark.parametrize(("option", "text", "path", "value"), OPTI
 def missing(option: str, *given: str) -> list[str]:
     """What a run needs besides one option: a source, a folder and a command."""
     rest = {"--configroot": ["--configroot=/config"]}
+    if option.startswith("--reload-http-"):
+        given = (f"--reload-http={URL}", *given)
+    if option == "--confirm-match":
+        given = (f"--confirm-http={URL}", *given)
     source = [] if option in {"--configmap", "--manifest"} else ["--configmap=app"]
     return [*source, *([] if option == "--configroot" else rest["--configroot"]), *given, "--", "app"]
 
@@ -146,7 +170,8 @@ def test_an_empty_variable_is_not_given(option: str, text: str, path: str, value
 
 def test_the_table_above_knows_every_option() -> None:
     """An option of the usage text without a line in the tests is a mistake."""
-    known = {option for option, *_ in OPTIONS} | {"--reload-http-method", "--help", "--version"}
+    flags = {"--reload-signal-force", "--reload-exit", "--reload-none", "--no-rollback"}
+    known = {option for option, *_ in OPTIONS} | flags | {"--reload-http-method", "--help", "--version"}
 
     assert set(usage.options()) == known
     assert set(re.findall(r"^  (?:-h, )?(--[a-z-]+)", usage.HELP, re.MULTILINE)) == known
@@ -220,6 +245,48 @@ def test_the_method_is_written_in_capitals(method: str, sent: str) -> None:
         read(*SIDECAR, f"--reload-http={URL}", CONFIG_SUPERVISOR_RELOAD_HTTP_METHOD=method),
     ):
         assert settings.reload.http == HttpSettings(URL, sent)
+
+
+@pytest.mark.parametrize(
+    ("words", "order"),
+    [
+        (["--reload-command=true", f"--reload-http={URL}", "--reload-signal=HUP"], ("command", "http", "signal")),
+        (["--reload-signal", "HUP", f"--reload-http={URL}"], ("signal", "http")),
+        ([f"--reload-http={URL}"], ("http",)),
+    ],
+)
+def test_several_ways_keep_the_order_of_the_command_line(words: list[str], order: tuple[str, ...]) -> None:
+    """The app is told in this order."""
+    assert read(*SIDECAR, *words, "--", "app").reload.order == order
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "value"),
+    [
+        (["--reload-signal-force"], "reload.signal_force", True),
+        (["--reload-exit"], "reload.leave", True),
+        (["--reload-exit"], "reload.signal", None),
+        (["--reload-none"], "reload.signal", None),
+        (["--reload-command=true"], "reload.signal", None),
+        (["--reload-process=app"], "reload.signal", signal.SIGHUP),
+        (["--no-rollback"], "safety.rollback", False),
+    ],
+)
+def test_flags_and_what_follows_from_another_way(words: list[str], path: str, value: object) -> None:
+    """HUP is for who gives no other way; processes that are named get it too."""
+    assert at(read(*SIDECAR, *words, "--", "app"), path) == value
+
+
+def test_headers_and_bodies_are_in_no_message() -> None:
+    """They may be secret; also if they are wrong."""
+    found = problems(*SIDECAR, f"--reload-http={URL}", "--reload-http-header=X-Token=canary\n", "--reload-http-header=canary2 x=y")
+    settings = read(*SIDECAR, f"--reload-http={URL}", "--reload-http-header=X-Token=canary", "--reload-http-body=canary")
+
+    assert found == [
+        "--reload-http-header=X-Token=…: expected NAME=VALUE in printable ASCII",
+        "--reload-http-header=canary2 x=…: expected NAME=VALUE in printable ASCII",
+    ]
+    assert "canary" not in repr(settings)
 
 
 # --- the command
@@ -387,6 +454,22 @@ def test_version_is_name_and_number(words: list[str]) -> None:
         (["--"], "nothing to do: give a source (--configmap, --manifest), a command after --, or both"),
         (["--log-level=info"], "nothing to do: give a source (--configmap, --manifest), a command after --, or both"),
         ([*SIDECAR, "--reload-signal=HUP"], "--reload-signal needs a command after --; a sidecar tells the app by --reload-http"),
+        ([*SIDECAR, "--reload-http=http+unix://run/app.sock"], "expected http+unix://%2Fpath%2Fto%2Fsocket/PATH"),
+        ([*SIDECAR, "--reload-http-header=a"], "--reload-http-header=…: expected NAME=VALUE"),
+        ([*SIDECAR, "--reload-http-header=Content-Length=1"], "--reload-http-header=Content-Length=…: Content-Length is set by us"),
+        ([*SIDECAR, "--reload-http-header-file=A="], "--reload-http-header-file=A=…: expected NAME=FILE"),
+        ([*SIDECAR, "--reload-http-status=ok"], "--reload-http-status=ok: expected statuses, as 2xx or 200,204 or 200-299"),
+        ([*SIDECAR, "--reload-http-status=299-200"], "expected statuses, as 2xx or 200,204 or 200-299"),
+        ([*SIDECAR, "--reload-http-status=2xx-300"], "expected statuses, as 2xx or 200,204 or 200-299"),
+        ([*SIDECAR, "--reload-http-timeout=0"], "--reload-http-timeout=0: expected seconds, more than 0"),
+        ([*SIDECAR, "--reload-process=/usr/sbin/nginx"], "expected the name of a process, without a path, or pid:/path/to/file"),
+        ([*SIDECAR, "--reload-process=pid:"], "--reload-process=pid:: expected pid:/path/to/file"),
+        ([*SIDECAR, "--reload-command="], "--reload-command=: expected a command"),
+        ([*SIDECAR, "--validate=sh -c 'x"], "--validate=sh -c 'x: cannot be split into words: No closing quotation"),
+        ([*SIDECAR, "--reload-retries=-1"], "--reload-retries=-1: expected a whole number"),
+        ([*SIDECAR, "--confirm-match=x"], "--confirm-match needs --confirm-http, whose answer it looks at"),
+        ([*SIDECAR, f"--confirm-http={URL}", "--confirm-match=("], "--confirm-match=(: is not a regular expression"),
+        ([*SIDECAR, "--reload-none", "--reload-exit"], "--reload-none and --reload-exit say opposite things: choose one"),
     ],
 )
 def test_what_is_wrong_gets_one_clear_message(words: list[str], message: str) -> None:
