@@ -279,7 +279,9 @@ def test_flags_and_what_follows_from_another_way(words: list[str], path: str, va
 
 def test_headers_and_bodies_are_in_no_message() -> None:
     """They may be secret; also if they are wrong."""
-    found = problems(*SIDECAR, f"--reload-http={URL}", "--reload-http-header=X-Token=canary\n", "--reload-http-header=canary2 x=y")
+    found = problems(
+        *SIDECAR, f"--reload-http={URL}", "--reload-http-header=X-Token=canary\n", "--reload-http-header=canary2 x=y"
+    )
     settings = read(*SIDECAR, f"--reload-http={URL}", "--reload-http-header=X-Token=canary", "--reload-http-body=canary")
 
     assert found == [
@@ -456,7 +458,10 @@ def test_version_is_name_and_number(words: list[str]) -> None:
         ([*SIDECAR, "--reload-signal=HUP"], "--reload-signal needs a command after --; a sidecar tells the app by --reload-http"),
         ([*SIDECAR, "--reload-http=http+unix://run/app.sock"], "expected http+unix://%2Fpath%2Fto%2Fsocket/PATH"),
         ([*SIDECAR, "--reload-http-header=a"], "--reload-http-header=…: expected NAME=VALUE"),
-        ([*SIDECAR, "--reload-http-header=Content-Length=1"], "--reload-http-header=Content-Length=…: Content-Length is set by us"),
+        (
+            [*SIDECAR, "--reload-http-header=Content-Length=1"],
+            "--reload-http-header=Content-Length=…: Content-Length is set by us",
+        ),
         ([*SIDECAR, "--reload-http-header-file=A="], "--reload-http-header-file=A=…: expected NAME=FILE"),
         ([*SIDECAR, "--reload-http-status=ok"], "--reload-http-status=ok: expected statuses, as 2xx or 200,204 or 200-299"),
         ([*SIDECAR, "--reload-http-status=299-200"], "expected statuses, as 2xx or 200,204 or 200-299"),
