@@ -8,8 +8,6 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import HttpApp, Manifest, Start
 from tests.running import Running, program
 
