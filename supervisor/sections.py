@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+from signal import SIGTERM
 from typing import TYPE_CHECKING
 
 from supervisor.convert import (
+    to_any_signal,
     to_existing_file,
+    to_exit_code,
     to_folder,
     to_level,
     to_log_format,
     to_method,
     to_object_name,
+    to_rewrite,
     to_seconds,
     to_signal,
     to_url,
+    to_user,
     to_whole_number,
 )
 from supervisor.logs import DEBUG, INFO
@@ -23,6 +28,7 @@ from supervisor.settings import (
     ClusterSettings,
     FileSettings,
     HttpSettings,
+    InitSettings,
     LogSettings,
     ReloadSettings,
     Settings,
@@ -32,6 +38,8 @@ from supervisor.settings import (
 if TYPE_CHECKING:
     from supervisor.cli import Given
 
+_FOR_THE_COMMAND = ("--kill-timeout", "--stop-delay", "--stop-signal", "--rewrite", "--remap-exit", "--user")
+
 
 def make_settings(given: Given, command: list[str]) -> Settings:
     """Every section. What is wrong is noted in `given.problems`, and has its default here."""
@@ -40,6 +48,7 @@ def make_settings(given: Given, command: list[str]) -> Settings:
         sources=_sources(given),
         files=FileSettings(root=given.one("--configroot", to_folder, "")),
         reload=_reload(given, has_command=bool(command)),
+        init=_init(given),
         logs=_logs(given),
         startup_timeout_s=given.one("--startup-timeout", to_seconds, 60.0),
     )
@@ -63,6 +72,35 @@ def _reload(given: Given, *, has_command: bool) -> ReloadSettings:
     )
 
 
+def _init(given: Given) -> InitSettings:
+    return InitSettings(
+        kill_timeout_s=given.one("--kill-timeout", to_seconds, float("inf")),
+        stop_delay_s=given.one("--stop-delay", to_seconds, 0.0),
+        rewrites=_rewrites(given),
+        group_kill=given.flag("--group-kill"),
+        subreaper=given.flag("--subreaper"),
+        parent_death_signal=given.one("--parent-death-signal", to_any_signal, None),
+        remap_exit=given.convert_all("--remap-exit", to_exit_code),
+        new_session=given.flag("--new-session"),
+        user=given.one("--user", to_user, None),
+    )
+
+
+def _rewrites(given: Given) -> tuple[tuple[int, int], ...]:
+    """Those of --rewrite, and --stop-signal, which is one of them."""
+    stop_signal = given.one("--stop-signal", to_any_signal, None)
+    rewrites = dict.fromkeys(given.convert_all("--rewrite", to_rewrite))
+    if stop_signal is not None:
+        rewrites[int(SIGTERM), stop_signal] = None
+    sent = [number for number, _ in rewrites]
+    given.problems += [
+        f"--rewrite, --stop-signal: signal {number} cannot become two different ones"
+        for number in dict.fromkeys(sent)
+        if sent.count(number) > 1
+    ]
+    return tuple(rewrites)
+
+
 def _logs(given: Given) -> LogSettings:
     verbosity = given.one("--v", to_whole_number, 0)
     return LogSettings(
@@ -84,4 +122,8 @@ def contradictions(settings: Settings, given: Given) -> list[str]:
         problems.append("nothing to do: give a source (--configmap, --manifest), a command after --, or both")
     if settings.reload.signal and not settings.command:
         problems.append("--reload-signal needs a command after --; a sidecar tells the app by --reload-http")
+    if not settings.command:
+        flags = {"--group-kill": settings.init.group_kill, "--new-session": settings.init.new_session}
+        useless = [option for option in _FOR_THE_COMMAND if given.has(option)] + [flag for flag in flags if flags[flag]]
+        problems += [f"{option} needs a command after --" for option in useless]
     return problems

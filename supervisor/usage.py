@@ -35,6 +35,18 @@ Reload:
 Start:
   --startup-timeout=SECONDS    time for the first configuration; 0 waits for ever (60)
 
+Init:
+  --kill-timeout=SECONDS       from a stop signal to KILL for the command and its group (never)
+  --stop-delay=SECONDS         wait before a stop signal is forwarded; a second one ends that (0)
+  --stop-signal=SIG            what TERM becomes for the command; the same as --rewrite=TERM:SIG
+  --rewrite=A:B …              forward signal B instead of A, by name or number; 0 drops it
+  --group-kill                 forward to the command's process group, and end what it leaves behind
+  --subreaper                  reap orphans without being PID 1
+  --parent-death-signal=SIG    sent to us, and so forwarded, when our parent dies
+  --remap-exit=CODE …          leave with 0 when the command exits with CODE, as 143
+  --new-session                start the command in a session of its own, with the terminal
+  --user=USER[:GROUP]          run the command, and nothing else, as somebody else
+
 Report:
   --log-format=FORMAT          json, text, or auto: text on a terminal, else json (auto)
   --log-level=LEVEL            debug, info, warning or error (info)
