@@ -76,12 +76,18 @@ class Ledger:
         """Make nothing at all live. Raises TreeError."""
         self.publish(self._tree.stage(Snapshot([])))
 
-    def mark_good(self) -> None:
-        """Remember that the app took what is live, and that nothing newer was refused. Raises TreeError."""
+    def mark_good(self, revision: Revision) -> bool:
+        """Remember that the app took what is live, and that nothing newer was refused. Raises TreeError.
+
+        False if another revision is live: the main thread has taken this one out of the way.
+        """
         with self._lock:
+            if self._tree.live is None or self._tree.live.revision != revision:
+                return False
             if not self.is_good or self._tree.refusal:
                 self._tree.mark_good()
         self._refusal = None
+        return True
 
     def why_refused(self, revision: Revision) -> str:
         """Why a revision is not to be tried again; empty if it is."""
@@ -101,18 +107,34 @@ class Ledger:
         with suppress(TreeError), self._lock:
             self._tree.prune()
 
+    def take_back(self, refusal: Refusal) -> None:
+        """Go back to the good revision, and remember the refusal. Called by the main thread. Raises TreeError."""
+        self._take_lock()
+        try:
+            self._take_back(refusal)
+        finally:
+            self._lock.release()
+
     def close(self, refusal: Refusal | None) -> None:
-        """Leave the folder as it is for good; with a refusal, go back to the good revision first and remember it.
+        """Leave the folder as it is for good; with a refusal, take it back first.
 
         Called once, by the main thread: the lock is never given back. Raises TreeError if the disk does not take it.
         """
+        self._take_lock()
+        if refusal:
+            self._take_back(refusal)
+
+    def _take_lock(self) -> None:
         if not self._lock.acquire(timeout=_CLOSE_S):
             raise TreeError(f"cannot go back: {self._tree.root} has been busy for {_CLOSE_S:g} s")
+
+    def _take_back(self, refusal: Refusal) -> None:
         good = self._tree.good
-        if refusal and good:
-            try:
-                if self._tree.live != good:
-                    self._tree.publish(good)
-                self._tree.refuse(refusal)
-            except Refused as error:
-                raise TreeError(str(error)) from error
+        assert good
+        try:
+            if self._tree.live != good:
+                self._tree.publish(good)
+        except Refused as error:
+            raise TreeError(str(error)) from error
+        self._refusal = refusal
+        self._tree.refuse(refusal)

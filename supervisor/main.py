@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import traceback
@@ -12,10 +13,13 @@ from typing import TYPE_CHECKING
 from supervisor import __version__, pid1
 from supervisor.backoff import backoff
 from supervisor.errors import SourceError, StartError, UsageError
+from supervisor.forwarding import Forwarding
 from supervisor.inbox import Applied, Signal
 from supervisor.logs import Log
 from supervisor.processes import Processes
 from supervisor.report import report
+from supervisor.spawn import try_to_become
+from supervisor.stopping import Stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     from supervisor.inbox import Inbox
     from supervisor.model import Outcome
     from supervisor.reload import Reloader
-    from supervisor.settings import Settings
+    from supervisor.settings import InitSettings, Settings, User
     from supervisor.source import Source
     from supervisor.sync import Sync
 
@@ -33,22 +37,43 @@ def run(inbox: Inbox, argv: list[str], environment: Mapping[str, str]) -> int:
     """Do what was asked for and return the exit code."""
     from supervisor import cli
 
+    parent = os.getppid()
     try:
         settings = cli.read(argv, environment)
+        _check_user(settings.init.user)
     except cli.Leave as leave:
         print(leave, flush=True)
         return 0
     except UsageError as error:
         print(*(f"config-supervisor: {problem}" for problem in error.problems), sep="\n", file=sys.stderr, flush=True)
         return 2
-    log = Log(settings.logs)
+    log = Log(settings.logs.format, settings.logs.level)
     try:
+        _ask_the_kernel(settings.init, parent)
         return Supervisor(settings, inbox, log, environment).run()
     except StartError as error:
         log.error("start.failed", str(error), exit_code=error.exit_code)
         return error.exit_code
     finally:
         log.close()
+
+
+def _check_user(user: User | None) -> None:
+    """Raises UsageError if the command cannot be run as that user: before anything is started."""
+    error = try_to_become(user) if user else 0
+    if user and error:
+        raise UsageError([f"--user={user.text}: cannot become that user: {os.strerror(error)}; only root can"])
+
+
+def _ask_the_kernel(init: InitSettings, parent: int) -> None:
+    if init.subreaper:
+        from supervisor.prctl import become_subreaper
+
+        become_subreaper()
+    if init.parent_death_signal:
+        from supervisor.prctl import ask_for_signal_when_parent_dies
+
+        ask_for_signal_when_parent_dies(init.parent_death_signal, parent)
 
 
 class Supervisor:
@@ -59,19 +84,18 @@ class Supervisor:
         self._inbox = inbox
         self._log = log
         self._environment = environment
-        self._processes = Processes(inbox.given_mask)
+        init = settings.init
+        self._processes = Processes(inbox.given_mask, init.user, new_session=init.new_session)
+        self._forwarding = Forwarding(self._processes, log, init.rewrites, to_group=init.group_kill, own_session=init.new_session)
         self._stop = Event()
         self._may_reload = Event()
         self._problems: dict[str, str] = {}
         self._sync: Sync | None = None
 
     def run(self) -> int:
-        """Run to the end. No hook survives us, and the folder is as it should be for the next run."""
+        """Run to the end. No hook survives us."""
         try:
-            code = self._run()
-            if self._sync and not self._stop.is_set():
-                self._sync.command_ended(code)
-            return code
+            return self._run()
         finally:
             self._stop.set()
             self._processes.kill_hooks()
@@ -81,10 +105,9 @@ class Supervisor:
         settings = self._settings
         note = self._log.info if settings.has_sources else self._log.debug  # a plain init is silent
         note("supervisor.started", f"config-supervisor {__version__}", version=__version__, command=settings.command)
-        held: list[Signal] = []
         if settings.has_sources:
             self._start_threads()
-            word, held = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
+            word = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
             if isinstance(word, Signal):
                 note("supervisor.stopped", f"stopped by signal {word} before the first configuration", signal=word)
                 return 128 + word
@@ -93,12 +116,36 @@ class Supervisor:
         if settings.command:
             pid = self._processes.start(settings.command)
             note("command.started", f"started {settings.command[0]}", pid=pid)
+            pid1.tell_who_reaps(self._log, is_subreaper=settings.init.subreaper)
         self._may_reload.set()
-        for number in held:
-            pid1.forward(number, self._processes, self._log)
-        code = pid1.run(self._inbox, self._processes, has_command=bool(settings.command), stop=self._stop, log=self._log)
+        code = self._forward_and_reap()
         note("supervisor.ended", f"leaving with exit code {code}", exit_code=code)
         return code
+
+    def _forward_and_reap(self) -> int:
+        """The main thread's work, until the command ends or we are asked to stop; returns the exit code."""
+        init = self._settings.init
+        stopping = Stopping(
+            self._forwarding,
+            self._processes,
+            self._log,
+            kill_timeout_s=init.kill_timeout_s,
+            delay_s=init.stop_delay_s,
+            on_stop=self._stop.set,
+        )
+        code = pid1.run(
+            self._inbox,
+            self._processes,
+            self._forwarding,
+            stopping,
+            has_command=bool(self._settings.command),
+            on_end=self._sync.command_ended if self._sync else lambda _: False,
+        )
+        self._stop.set()
+        self._processes.kill_hooks()
+        if init.group_kill and (init.subreaper or os.getpid() == 1):
+            pid1.end_the_rest(self._inbox, self._processes)
+        return 0 if code in init.remap_exit else code
 
     def _deadline(self) -> float:
         timeout_s = self._settings.startup_timeout_s
@@ -183,4 +230,4 @@ class Supervisor:
         from supervisor.reload import make_reloaders
 
         self._may_reload.wait()
-        return make_reloaders(self._settings, self._processes, self._log, self._inbox.ask_to_stop)
+        return make_reloaders(self._settings, self._processes, self._inbox, self._log)

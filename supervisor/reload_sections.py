@@ -27,6 +27,7 @@ _WAYS = {
     "--reload-process": "signal",
     "--reload-http": "http",
     "--reload-command": "command",
+    "--reload-restart": "restart",
     "--reload-exit": "exit",
 }
 
@@ -36,8 +37,9 @@ def reload_section(given: Given, *, has_command: bool) -> ReloadSettings:
     process = given.one("--reload-process", to_process, None)
     command = given.one("--reload-command", to_words, ())
     http = _http(given)
+    restart = given.flag("--reload-restart")
     leave = given.flag("--reload-exit")
-    is_told_otherwise = bool(http or command or leave or given.flag("--reload-none"))
+    is_told_otherwise = bool(http or command or restart or leave or given.flag("--reload-none"))
     default = int(DEFAULT_SIGNAL) if process or (has_command and not is_told_otherwise) else None
     return ReloadSettings(
         signal=given.one("--reload-signal", to_signal, default),
@@ -47,6 +49,7 @@ def reload_section(given: Given, *, has_command: bool) -> ReloadSettings:
         process=process,
         signal_force=given.flag("--reload-signal-force"),
         command=command,
+        restart=restart,
         leave=leave,
         order=_order(given),
         splay_s=given.one("--splay", to_seconds, 0.0),
@@ -107,6 +110,10 @@ def reload_contradictions(settings: Settings, given: Given) -> list[str]:
     reload, problems = settings.reload, []
     if reload.signal and not reload.process and not settings.command:
         problems.append("--reload-signal needs a command after --; a sidecar tells the app by --reload-http or --reload-process")
+    if reload.restart and not settings.command:
+        problems.append("--reload-restart needs a command after --; a sidecar cannot start its app")
+    if reload.restart and reload.leave:
+        problems.append("--reload-restart and --reload-exit say opposite things: choose one")
     others = [option for option in _WAYS if given.has(option) or given.flag(option)]
     if others and given.flag("--reload-none"):
         problems.append(f"--reload-none and {others[0]} say opposite things: choose one")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from signal import SIGTERM
 from typing import TYPE_CHECKING
 
 from supervisor.convert import (
+    to_any_signal,
     to_existing_file,
+    to_exit_code,
     to_folder,
     to_level,
     to_log_format,
     to_object_name,
+    to_rewrite,
     to_seconds,
+    to_user,
     to_whole_number,
 )
 from supervisor.logs import DEBUG, INFO
@@ -19,6 +24,7 @@ from supervisor.reload_sections import reload_contradictions, reload_section, sa
 from supervisor.settings import (
     ClusterSettings,
     FileSettings,
+    InitSettings,
     LogSettings,
     Settings,
     SourceSettings,
@@ -26,6 +32,8 @@ from supervisor.settings import (
 
 if TYPE_CHECKING:
     from supervisor.cli import Given
+
+_FOR_THE_COMMAND = ("--kill-timeout", "--stop-delay", "--stop-signal", "--rewrite", "--remap-exit", "--user")
 
 
 def make_settings(given: Given, command: list[str]) -> Settings:
@@ -36,6 +44,7 @@ def make_settings(given: Given, command: list[str]) -> Settings:
         files=FileSettings(root=given.one("--configroot", to_folder, "")),
         reload=reload_section(given, has_command=bool(command)),
         safety=safety_section(given),
+        init=_init(given),
         logs=_logs(given),
         startup_timeout_s=given.one("--startup-timeout", to_seconds, 60.0),
     )
@@ -47,6 +56,35 @@ def _sources(given: Given) -> SourceSettings:
         manifests=given.convert_all("--manifest", os.path.abspath),
         cluster=ClusterSettings(given.one("--kubeconfig", to_existing_file, None), given.one("--context", str, None)),
     )
+
+
+def _init(given: Given) -> InitSettings:
+    return InitSettings(
+        kill_timeout_s=given.one("--kill-timeout", to_seconds, float("inf")),
+        stop_delay_s=given.one("--stop-delay", to_seconds, 0.0),
+        rewrites=_rewrites(given),
+        group_kill=given.flag("--group-kill"),
+        subreaper=given.flag("--subreaper"),
+        parent_death_signal=given.one("--parent-death-signal", to_any_signal, None),
+        remap_exit=given.convert_all("--remap-exit", to_exit_code),
+        new_session=given.flag("--new-session"),
+        user=given.one("--user", to_user, None),
+    )
+
+
+def _rewrites(given: Given) -> tuple[tuple[int, int], ...]:
+    """Those of --rewrite, and --stop-signal, which is one of them."""
+    stop_signal = given.one("--stop-signal", to_any_signal, None)
+    rewrites = dict.fromkeys(given.convert_all("--rewrite", to_rewrite))
+    if stop_signal is not None:
+        rewrites[int(SIGTERM), stop_signal] = None
+    sent = [number for number, _ in rewrites]
+    given.problems += [
+        f"--rewrite, --stop-signal: signal {number} cannot become two different ones"
+        for number in dict.fromkeys(sent)
+        if sent.count(number) > 1
+    ]
+    return tuple(rewrites)
 
 
 def _logs(given: Given) -> LogSettings:
@@ -68,4 +106,8 @@ def contradictions(settings: Settings, given: Given) -> list[str]:
         problems.append("--configroot without a source: add --configmap or --manifest")
     if not settings.command and not has_sources and not given.problems:
         problems.append("nothing to do: give a source (--configmap, --manifest), a command after --, or both")
+    if not settings.command:
+        flags = {"--group-kill": settings.init.group_kill, "--new-session": settings.init.new_session}
+        useless = [option for option in _FOR_THE_COMMAND if given.has(option)] + [flag for flag in flags if flags[flag]]
+        problems += [f"{option} needs a command after --" for option in useless]
     return problems + reload_contradictions(settings, given)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 _INFO = 20
+_NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,8 @@ class ReloadSettings:
     """Send the signal even if the app has no handler for it."""
     command: tuple[str, ...] = ()
     """Run to tell the app; empty: not."""
+    restart: bool = False
+    """Stop the command, and start it again."""
     leave: bool = False
     """Stop, so that Kubernetes starts the container again."""
     order: tuple[str, ...] = ()
@@ -127,6 +130,43 @@ class SafetySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who can run the command."""
+
+    text: str
+    """As it was given: a name or number, with a group or without."""
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+    """The supplementary groups."""
+    home: str = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class InitSettings:
+    """How the command is started, signalled and stopped."""
+
+    kill_timeout_s: float = _NEVER
+    """From the stop signal to KILL. Infinite, because only the user knows how long a database may take."""
+    stop_delay_s: float = 0.0
+    """From being asked to stop to the stop signal."""
+    rewrites: tuple[tuple[int, int], ...] = ()
+    """Pairs of signals: what is sent to us, and what the command gets; 0 is nothing."""
+    group_kill: bool = False
+    """Forward to the command's process group, and end what is left when the command has ended."""
+    subreaper: bool = False
+    """Be the parent of orphans without being PID 1."""
+    parent_death_signal: int | None = None
+    """Sent to us when our parent dies; None: nothing is."""
+    remap_exit: tuple[int, ...] = ()
+    """Exit codes of the command for which ours is 0."""
+    new_session: bool = False
+    """Start the command in a session of its own."""
+    user: User | None = None
+    """Who runs the command; None: whoever runs us."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that was asked for."""
 
@@ -136,6 +176,7 @@ class Settings:
     files: FileSettings = field(default_factory=FileSettings)
     reload: ReloadSettings = field(default_factory=ReloadSettings)
     safety: SafetySettings = field(default_factory=SafetySettings)
+    init: InitSettings = field(default_factory=InitSettings)
     logs: LogSettings = field(default_factory=LogSettings)
     startup_timeout_s: float = 60.0
     """Time for the first configuration; 0: for ever. 60, because images are pulled and objects made side by side."""

@@ -62,9 +62,12 @@ class Sync:
             self._attempt(objects)
             self._stop.wait(max(0.0, self._transaction.may_reload_at - time.monotonic()))
 
-    def command_ended(self, code: int) -> None:
-        """Take a revision that the command may have died of out of the way. Called by the main thread before it leaves."""
-        self._transaction.command_ended(code)
+    def command_ended(self, code: int) -> bool:
+        """Take a revision that the command may have died of out of the way. Called by the main thread.
+
+        Returns whether to start the command again; if not, the folder is left as it is now for good.
+        """
+        return self._transaction.command_ended(code)
 
     def _attempt(self, objects: Sequence[ConfigObject]) -> None:
         """Attempt it until the disk takes it or something newer is wanted. Why it does not is said once."""

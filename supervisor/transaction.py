@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from random import uniform
 from typing import TYPE_CHECKING
 
 from supervisor.errors import NotTold, Refused, Superseded, TreeError, Unreachable
 from supervisor.items import lay_out
 from supervisor.model import Update, Verdict, changes
+from supervisor.splay import Splay
 from supervisor.trial import Attempt, Trial
 
 if TYPE_CHECKING:
@@ -44,13 +44,12 @@ class Transaction:
         self._ledger = ledger
         self._app = app
         self._stop = stop
-        self._pause = pause
+        self._splay = Splay(settings.reload.splay_s, pause)
         self._first_is_live = first_is_live
         self._report = report
         self._trial: Trial | None = None
         self._judged = ""  # the wanted state that is on trial or has its outcome: its revision, or why it has none
         self._has_begun = False
-        self._publish_at: float | None = None
         self.may_reload_at = 0.0
 
     def attempt(self, attempt: Attempt) -> None:
@@ -72,18 +71,26 @@ class Transaction:
             self._finish(self._trial)
         self._ledger.prune()
 
-    def command_ended(self, code: int) -> None:
-        """The command has ended by itself: if that may be for what is on trial, go back and remember it. By the main thread."""
+    def command_ended(self, code: int) -> bool:
+        """The command has ended by itself: if that may be for what is on trial, take it back. Called by the main thread.
+
+        Returns whether to start the command again, on the good revision; if not, the folder stays as it is now.
+        """
         trial, good = self._trial, self._ledger.good
         refusal = trial.blamed_for(code, good.revision) if trial and good and self._settings.safety.rollback else None
         verdict, more = Verdict.ROLLED_BACK, ""
         try:
+            if trial and refusal and self._settings.reload.restart and trial.told_back_at is None:
+                trial.go_back(verdict, refusal.reason)
+                self._ledger.take_back(refusal)
+                return True
             self._ledger.close(refusal)
         except TreeError as error:
             verdict, more = Verdict.FAILED, f"; {error}"
         if trial and refusal:
             trial.attempt.revision = refusal.revision
             self._tell(trial.attempt, verdict, refusal.reason + more)
+        return False
 
     # --- before it is live
 
@@ -96,7 +103,7 @@ class Transaction:
         if attempt.revision == self._judged or (is_live and self._trial):
             return
         if is_live and self._ledger.is_good:  # whatever was refused since is no longer wanted
-            self._ledger.mark_good()
+            self._ledger.mark_good(attempt.revision)
             self._begin()
             self._judged = attempt.revision
             self._tell(attempt, Verdict.UNCHANGED)
@@ -119,7 +126,8 @@ class Transaction:
         try:
             with attempt.step("check"):
                 self._app.check_staged(update, folder)
-            self._wait_for_splay()
+            if self._has_begun:  # a start waits for nothing
+                self._splay.wait()
             self._stop_here()
             back = self._ledger.good or self._ledger.live
             with attempt.step("publish"):
@@ -128,15 +136,8 @@ class Transaction:
             with suppress(TreeError):  # it is removed with the next one
                 self._ledger.discard(staged)
             raise
-        self._publish_at = None
+        self._splay.is_over()
         self._put_on_trial(Trial(attempt, update, back, is_published=True))
-
-    def _wait_for_splay(self) -> None:
-        """Wait a random part of the splay, once for all revisions that are wanted meanwhile. A start waits for nothing."""
-        if self._settings.reload.splay_s and self._has_begun:
-            if self._publish_at is None:
-                self._publish_at = time.monotonic() + uniform(0, self._settings.reload.splay_s)
-            self._pause(self._publish_at - time.monotonic(), 0.0)
 
     def _put_on_trial(self, trial: Trial) -> None:
         """Let it take the place of the one before, whose outcome is told now."""
@@ -185,13 +186,13 @@ class Transaction:
             raise
         except Refused as error:
             self._stop_here()
-            trial.end = Verdict.ROLLED_BACK, str(error)
+            trial.end = trial.end or (Verdict.ROLLED_BACK, str(error))
         except Unreachable as error:
             self._stop_here()
-            if trial.is_checked:
+            if trial.is_checked and not trial.end:
                 self._end(trial, Verdict.FAILED, str(error))
-            else:
-                trial.end = Verdict.FAILED, str(error)
+                return
+            trial.end = trial.end or (Verdict.FAILED, str(error))
         if trial.end:
             self._go_back(trial, *trial.end)
 
@@ -214,8 +215,8 @@ class Transaction:
         with trial.attempt.step("confirm"):
             self._app.confirm(trial.update, trial.told_at or 0.0, self.may_reload_at)
         self._stop_here()
-        self._ledger.mark_good()
-        self._end(trial, Verdict.APPLIED if trial.is_published or not trial.is_start else Verdict.UNCHANGED)
+        if self._ledger.mark_good(trial.update.revision):
+            self._end(trial, Verdict.APPLIED if trial.is_published or not trial.is_start else Verdict.UNCHANGED)
 
     def _deliver(self, trial: Trial) -> None:
         told_before, trial.told_of = trial.told_of, trial.update.revision

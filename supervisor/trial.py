@@ -73,6 +73,11 @@ class Trial:
         self.is_back = False
         self.told_back_at: float | None = None
 
+    def go_back(self, verdict: Verdict, reason: str) -> None:
+        """The command has died of it, and is started again on what was good: that is the way back, but for its confirmation."""
+        self.is_back, self.told_back_at = True, time.monotonic()
+        self.end = self.end or (verdict, reason)
+
     def blamed_for(self, code: int, good: Revision) -> Refusal | None:
         """What to refuse when the command has ended with this code: what it heard of last and has not confirmed, if anything."""
         if self.told_of is None or self.told_of == good or code == 0:

@@ -44,6 +44,7 @@ Reload:
                                for the whole request (10)
   --reload-http-status=LIST    statuses that are a yes: 2xx, or as 200,204 or 200-299 (2xx)
   --reload-command=CMD         run to tell the app, without a shell; an exit code is its word
+  --reload-restart             stop the command and start it again
   --reload-exit                stop, so that Kubernetes starts the container again
   --reload-none                tell nobody: only keep the files
   --reload-retries=N           so often an app that cannot be reached is asked again (5)
@@ -64,6 +65,18 @@ Safety:
 
 Start:
   --startup-timeout=SECONDS    time for the first configuration; 0 waits for ever (60)
+
+Init:
+  --kill-timeout=SECONDS       from a stop signal to KILL for the command and its group (never)
+  --stop-delay=SECONDS         wait before a stop signal is forwarded; a second one ends that (0)
+  --stop-signal=SIG            what TERM becomes for the command; the same as --rewrite=TERM:SIG
+  --rewrite=A:B …              forward signal B instead of A, by name or number; 0 drops it
+  --group-kill                 forward to the command's process group, and end what it leaves behind
+  --subreaper                  reap orphans without being PID 1
+  --parent-death-signal=SIG    sent to us, and so forwarded, when our parent dies
+  --remap-exit=CODE …          leave with 0 when the command exits with CODE, as 143
+  --new-session                start the command in a session of its own, with the terminal
+  --user=USER[:GROUP]          run the command, and nothing else, as somebody else
 
 Report:
   --log-format=FORMAT          json, text, or auto: text on a terminal, else json (auto)

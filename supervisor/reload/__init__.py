@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from supervisor.inbox import Inbox
     from supervisor.logs import Log
     from supervisor.model import Update
     from supervisor.processes import Processes
     from supervisor.settings import Settings
 
 # The ways, in the order in which they are used when the command line says no other.
-_WAYS = ("signal", "http", "command", "exit")
+_WAYS = ("signal", "http", "command", "restart", "exit")
 
 
 class Reloader(Protocol):
@@ -27,8 +26,8 @@ class Reloader(Protocol):
         ...
 
 
-def make_reloaders(settings: Settings, processes: Processes, log: Log, leave: Callable[[], None]) -> tuple[Reloader, ...]:
-    """The ways that were asked for, in order; `leave` asks the main thread to stop.
+def make_reloaders(settings: Settings, processes: Processes, inbox: Inbox, log: Log) -> tuple[Reloader, ...]:
+    """The ways that were asked for, in order.
 
     Called by the sync thread, so that only it waits for what they import.
     """
@@ -46,9 +45,13 @@ def make_reloaders(settings: Settings, processes: Processes, log: Log, leave: Ca
         from supervisor.reload.by_command import ByCommand
 
         made["command"] = ByCommand(reload.command, settings.safety.hook_timeout_s, processes, log)
+    if reload.restart:
+        from supervisor.reload.by_restart import ByRestart
+
+        made["restart"] = ByRestart(inbox)
     if reload.leave:
         from supervisor.reload.by_exit import ByExit
 
-        made["exit"] = ByExit(leave)
+        made["exit"] = ByExit(inbox)
     order = [*reload.order, *(way for way in _WAYS if way not in reload.order)]
     return tuple(made[way] for way in order if way in made)

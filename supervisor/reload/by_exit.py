@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from supervisor.inbox import Inbox
     from supervisor.model import Update
 
 
 class ByExit:
     """Asks the main thread to stop, as a TERM from outside would: the command gets its time to end."""
 
-    def __init__(self, leave: Callable[[], None]) -> None:
-        self._leave = leave
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
 
     def deliver(self, update: Update) -> None:
         """Ask, and return at once: the next run tries the revision, and confirms it."""
-        self._leave()
+        self._inbox.ask_to_stop()

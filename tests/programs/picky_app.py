@@ -1,7 +1,7 @@
 """An app with a mind of its own: what stands in its file says what it does when it is told to read it.
 
-picky_app.py FILE [START_DELAY_S]: prints `port N`, then `took '…'` for the start and each reload, by SIGHUP or POST. A content that
-begins with `die` ends it with 7, `refuse` is answered by 500 and not taken, `hang` is not answered. GET tells what it took.
+picky_app.py FILE [START_DELAY_S]: prints `port N`, then `took '…'` for the start and each reload, by SIGHUP or POST. A content
+that begins with `die` ends it with 7, `refuse` is answered by 500 and not taken, `hang` is not answered. GET tells what it took.
 """
 
 import os

@@ -1,4 +1,7 @@
-"""A master with workers, all of one name, as nginx is: prints who gets SIGHUP. workers.py NAME COUNT PID_FILE"""
+"""A master with workers, all of one name, as nginx is: prints who gets SIGHUP.
+
+workers.py NAME COUNT PID_FILE
+"""
 
 import os
 import signal

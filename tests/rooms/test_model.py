@@ -53,6 +53,7 @@ def test_a_path_that_lies_inside_is_taken(path: str) -> None:
         ("...", "a part of it begins with two dots"),
         ("a/..link-01234567", "a part of it begins with two dots"),
         ("a\0b", "it holds a NUL"),
+        ("\ud800", "it is no valid text"),
         ("x" * 256, "a part of it is longer than 255 bytes"),
         ("é" * 128, "a part of it is longer than 255 bytes"),
         ("a/" + "x" * 256, "a part of it is longer than 255 bytes"),

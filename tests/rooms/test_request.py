@@ -159,7 +159,7 @@ def test_a_wait_that_is_odd_or_long_is_bounded(serve: Callable[..., Server], val
 
 @pytest.mark.parametrize(
     "behave",
-    [reset, be_silent, drip, lambda c: None, lambda c: c.sendall(b"SSH-2.0-canary\r\n"), lambda c: c.sendall(b"HTTP/1.1 2")],
+    [reset, be_silent, drip, lambda _: None, lambda c: c.sendall(b"SSH-2.0-canary\r\n"), lambda c: c.sendall(b"HTTP/1.1 2")],
     ids=["reset", "silent", "dripping", "closed", "another protocol", "half an answer"],
 )
 def test_no_answer_is_worth_another_try_and_takes_no_longer_than_its_time(serve: Callable[..., Server], behave: Behave) -> None:
