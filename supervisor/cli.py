@@ -75,6 +75,8 @@ class Given:
         self.problems = _problems_of_words(words)
         self._parsed = {} if self.problems or not words else docopt(usage.docopt_text(), words, default_help=False)
         self._environment = environment
+        self.profile: dict[str, str] = {}
+        """Options that count as given, if they are not: what a profile says."""
 
     def all(self, option: str) -> list[Value]:
         """Every value of a repeatable option."""
@@ -120,6 +122,8 @@ class Given:
         for name in (new, _OLD_VARIABLES.get(option, new)):
             if self._environment.get(name):
                 return Value(self._environment[name], name)
+        if option in self.profile:
+            return Value(self.profile[option], option)
         return None
 
 

@@ -20,7 +20,7 @@ from supervisor.convert import (
     to_whole_number,
 )
 from supervisor.logs import DEBUG, INFO
-from supervisor.reload_sections import reload_contradictions, reload_section, safety_section
+from supervisor.reload_sections import apply_profile, reload_contradictions, reload_section, safety_section
 from supervisor.settings import (
     ClusterSettings,
     FileSettings,
@@ -38,10 +38,12 @@ _FOR_THE_COMMAND = ("--kill-timeout", "--stop-delay", "--stop-signal", "--rewrit
 
 def make_settings(given: Given, command: list[str]) -> Settings:
     """Every section. What is wrong is noted in `given.problems`, and has its default here."""
+    files = FileSettings(root=given.one("--configroot", to_folder, ""))
+    apply_profile(given, files.root, has_command=bool(command))
     return Settings(
         command=command,
         sources=_sources(given),
-        files=FileSettings(root=given.one("--configroot", to_folder, "")),
+        files=files,
         reload=reload_section(given, has_command=bool(command)),
         safety=safety_section(given),
         init=_init(given),

@@ -119,6 +119,8 @@ class SafetySettings:
     confirm_match: str = ""
     """A regular expression that the body of the answer must match somewhere."""
     confirm_command: tuple[str, ...] = ()
+    confirm_workers: bool = False
+    """The app must have new workers, as children of the process that is told."""
     confirm_within_s: float = 30.0
     """From the reload on, time for the app to confirm. 30, because many apps take seconds to start again."""
     settle_s: float = 1.0

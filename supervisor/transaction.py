@@ -147,9 +147,8 @@ class Transaction:
         if before is None:
             return
         trial.told_of = before.told_of
-        end = before.end or (Verdict.FAILED, before.problem)
-        if before.told_at and not before.end:
-            end = Verdict.APPLIED, "something newer took its place before it was confirmed"
+        unconfirmed = Verdict.APPLIED, "something newer took its place before it was confirmed"
+        end = before.end or (unconfirmed if before.told_at else (Verdict.FAILED, before.problem))
         if end[1]:
             self._tell(before.attempt, *end)
 

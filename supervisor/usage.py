@@ -26,6 +26,12 @@ What is wanted:
 Files:
   --configroot=DIR             where files go; needed as soon as there is a source
 
+For one app:
+  --profile=NAME               the right validate, reload, confirm and stop options for an app. Any
+                               that is given wins. NAME: alertmanager, apache, caddy, dnsmasq, envoy,
+                               fluent-bit, haproxy, mosquitto, nginx, pgbouncer, postgresql,
+                               prometheus, redis, squid, unbound, vector
+
 Reload:
   --reload-signal=SIG          sent to the command (HUP, if there is one and no other way is given)
   --reload-signal-force        send it even if the app has no handler for it and would end
@@ -58,6 +64,7 @@ Safety:
   --confirm-http=URL           the app took it when this answers 2xx …
   --confirm-match=REGEX        … with a body that matches
   --confirm-command=CMD        the app took it when this exits 0
+  --confirm-workers            the app took it when its master has started new workers
   --confirm-within=SECONDS     time for that, from the reload on (30)
   --settle=SECONDS             from the reload on, time in which the command must not die (1)
   --no-rollback                keep new files even if they are refused

@@ -20,7 +20,7 @@ LAYERS = {
         *("source", "source.decode", "source.manifest", "source.objects"),
         *("reload", "reload.by_command", "reload.by_exit", "reload.by_http", "reload.by_restart", "reload.by_signal"),
         *("confirm", "ledger", "trial", "splay"),
-        *("items", "convert", "convert_reload", "usage"),
+        *("items", "convert", "convert_reload", "profiles", "usage"),
     },
     2: {
         "inbox",
@@ -36,6 +36,7 @@ LAYERS = {
         "cluster",
         "desired",
         "hook",
+        "peers",
         "request",
         "logs",
         "notify",
@@ -52,6 +53,7 @@ WITHIN_A_LAYER = {
     ("main", "cli"): "main is what the command line is read for",
     ("cli", "sections"): "sections is the part of reading that knows what each option means",
     ("sections", "reload_sections"): "the part of it that knows two large groups; nobody else uses it",
+    ("convert_reload", "profiles"): "the name of a profile is a value as others are",
     ("convert_reload", "convert"): "the same for values: some are seconds with a further condition",
     ("sync", "transaction"): "sync is the loop, transaction what is done in it; nobody else uses it",
     ("hook", "processes"): "what a process's end means to us: two rooms, because processes knows nothing of revisions",
@@ -68,7 +70,7 @@ WITHIN_A_LAYER = {
 DOORS = {
     r"(kubernetes|urllib3)\b": {"cluster"},
     r"inotify_simple\b": {"notify"},
-    r"psutil\b": {"reload.by_signal"},
+    r"psutil\b": {"peers"},
     r"docopt\b": {"cli"},
     r"yaml\b": {"source.manifest"},
     r"(pythonjsonlogger|logging)\b": {"logs"},
