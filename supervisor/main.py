@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import traceback
@@ -12,10 +13,13 @@ from typing import TYPE_CHECKING
 from supervisor import __version__, pid1
 from supervisor.backoff import backoff
 from supervisor.errors import SourceError, StartError, UsageError
+from supervisor.forwarding import Forwarding
 from supervisor.inbox import Applied, Signal
 from supervisor.logs import Log
 from supervisor.processes import Processes
 from supervisor.report import report
+from supervisor.spawn import try_to_become
+from supervisor.stopping import Stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,8 +28,9 @@ if TYPE_CHECKING:
     from supervisor.inbox import Inbox
     from supervisor.model import Outcome
     from supervisor.reload import Reloader
-    from supervisor.settings import Settings
+    from supervisor.settings import InitSettings, Settings, User
     from supervisor.source import Source
+    from supervisor.sync import Sync
 
 # To put what an earlier run left in order takes milliseconds.
 _FALL_BACK_S = 5.0
@@ -35,22 +40,43 @@ def run(inbox: Inbox, argv: list[str], environment: Mapping[str, str]) -> int:
     """Do what was asked for and return the exit code."""
     from supervisor import cli
 
+    parent = os.getppid()
     try:
         settings = cli.read(argv, environment)
+        _check_user(settings.init.user)
     except cli.Leave as leave:
         print(leave, flush=True)
         return 0
     except UsageError as error:
         print(*(f"config-supervisor: {problem}" for problem in error.problems), sep="\n", file=sys.stderr, flush=True)
         return 2
-    log = Log(settings.logs)
+    log = Log(settings.logs.format, settings.logs.level)
     try:
+        _ask_the_kernel(settings.init, parent)
         return Supervisor(settings, inbox, log, environment).run()
     except StartError as error:
         log.error("start.failed", str(error), exit_code=error.exit_code)
         return error.exit_code
     finally:
         log.close()
+
+
+def _check_user(user: User | None) -> None:
+    """Raises UsageError if the command cannot be run as that user: before anything is started."""
+    error = try_to_become(user) if user else 0
+    if user and error:
+        raise UsageError([f"--user={user.text}: cannot become that user: {os.strerror(error)}; only root can"])
+
+
+def _ask_the_kernel(init: InitSettings, parent: int) -> None:
+    if init.subreaper:
+        from supervisor.prctl import become_subreaper
+
+        become_subreaper()
+    if init.parent_death_signal:
+        from supervisor.prctl import ask_for_signal_when_parent_dies
+
+        ask_for_signal_when_parent_dies(init.parent_death_signal, parent)
 
 
 class Supervisor:
@@ -61,22 +87,32 @@ class Supervisor:
         self._inbox = inbox
         self._log = log
         self._environment = environment
-        self._processes = Processes(inbox.given_mask)
+        init = settings.init
+        self._processes = Processes(inbox.given_mask, init.user, new_session=init.new_session)
+        self._forwarding = Forwarding(self._processes, log, init.rewrites, to_group=init.group_kill, own_session=init.new_session)
         self._stop = Event()
         self._may_reload = Event()
         self._problems: dict[str, str] = {}
         self._silent: set[str] = set()  # sources that have not said yet what they want
         self._fall_back: Callable[[], None] | None = None
+        self._sync: Sync | None = None
 
     def run(self) -> int:
+        """Run to the end. No hook survives us."""
+        try:
+            return self._run()
+        finally:
+            self._stop.set()
+            self._processes.kill_hooks()
+
+    def _run(self) -> int:
         """Start: sources and sync, the first configuration, the command. Then forward and reap. Leave: with the code."""
         settings = self._settings
         note = self._log.info if settings.has_sources else self._log.debug  # a plain init is silent
         note("supervisor.started", f"config-supervisor {__version__}", version=__version__, command=settings.command)
-        held: list[Signal] = []
         if settings.has_sources:
             self._start_threads()
-            word, held = self._wait_for_first()
+            word = self._wait_for_first()
             if isinstance(word, Signal):
                 note("supervisor.stopped", f"stopped by signal {word} before the first configuration", signal=word)
                 return 128 + word
@@ -85,32 +121,56 @@ class Supervisor:
             if self._silent:
                 self._log.warning("start.with_last", f"starting with what an earlier run left: {self._why()}")
             if settings.once:
-                return self._end_with_first(held)
+                return self._end_with_first()
         if settings.command:
             pid = self._processes.start(settings.command)
             note("command.started", f"started {settings.command[0]}", pid=pid)
+            pid1.tell_who_reaps(self._log, is_subreaper=settings.init.subreaper)
         self._may_reload.set()
-        for number in held:
-            pid1.forward(number, self._processes, self._log)
-        code = pid1.run(self._inbox, self._processes, has_command=bool(settings.command), stop=self._stop, log=self._log)
+        code = self._forward_and_reap()
         note("supervisor.ended", f"leaving with exit code {code}", exit_code=code)
         return code
 
-    def _wait_for_first(self) -> tuple[Applied | Signal | None, list[Signal]]:
-        word, held = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
+    def _wait_for_first(self) -> Applied | Signal | None:
+        word = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
         if word is None and self._fall_back:  # a source has not even said why it cannot tell
             self._fall_back()
-            word, more = pid1.wait_for_first(self._inbox, self._processes, time.monotonic() + _FALL_BACK_S)
-            held += more
-        return word, held
+            word = pid1.wait_for_first(self._inbox, self._processes, time.monotonic() + _FALL_BACK_S)
+        return word
 
-    def _end_with_first(self, held: list[Signal]) -> int:
+    def _end_with_first(self) -> int:
         """The files are there, and that was all: leave, or become the command."""
         self._log.info("once.done", f"the configuration is in {self._settings.files.root}", command=self._settings.command)
         if self._settings.command:
             self._log.close()
+            held = [word for word in self._inbox.wait(0.0) if isinstance(word, Signal)]
             self._processes.become(self._settings.command, held)
         return 0
+
+    def _forward_and_reap(self) -> int:
+        """The main thread's work, until the command ends or we are asked to stop; returns the exit code."""
+        init = self._settings.init
+        stopping = Stopping(
+            self._forwarding,
+            self._processes,
+            self._log,
+            kill_timeout_s=init.kill_timeout_s,
+            delay_s=init.stop_delay_s,
+            on_stop=self._stop.set,
+        )
+        code = pid1.run(
+            self._inbox,
+            self._processes,
+            self._forwarding,
+            stopping,
+            has_command=bool(self._settings.command),
+            on_end=self._sync.command_ended if self._sync else lambda _: False,
+        )
+        self._stop.set()
+        self._processes.kill_hooks()
+        if init.group_kill and (init.subreaper or os.getpid() == 1):
+            pid1.end_the_rest(self._inbox, self._processes)
+        return 0 if code in init.remap_exit else code
 
     def _deadline(self) -> float:
         timeout_s = self._settings.startup_timeout_s
@@ -124,6 +184,7 @@ class Supervisor:
 
     def _start_threads(self) -> None:
         """A thread for each source, and the sync thread. Raises StartError if the folder or the cluster cannot be had."""
+        from supervisor.app import App
         from supervisor.desired import Desired
         from supervisor.source import make_sources
         from supervisor.sync import Sync
@@ -133,13 +194,13 @@ class Supervisor:
         tree = Tree(files.root, layout=files.layout, folder_mode=files.folder_mode, fsync=files.fsync)
         sources = make_sources(self._settings.sources, self._environment.get("KUBECONFIG"))
         desired = Desired(tuple(source.name for source in sources))
-        sync = Sync(
+        self._sync = Sync(
             self._settings,
             desired,
             tree,
+            make_app=partial(App, self._settings, self._processes, self._log, lambda: self._reloaders),
             stop=self._stop,
             first_is_live=lambda: self._inbox.post(Applied()),
-            reloaders=lambda: self._reloaders,
             report=self._hear_outcome,
         )
         if self._settings.start_with_last and (tree.good or tree.live):
@@ -148,7 +209,7 @@ class Supervisor:
             self._problems[source.name] = f"{source.name}: no answer yet"
             self._silent.add(source.name)
             self._keep_running(source.name, partial(self._listen, source, desired))
-        self._keep_running("sync", sync.run)
+        self._keep_running("sync", self._sync.run)
 
     def _keep_running(self, name: str, work: Callable[[], None]) -> None:
         """Run something in a thread of its own, which nobody waits for, and again if it fails. The command is not touched."""
@@ -205,4 +266,4 @@ class Supervisor:
         if self._settings.once:
             return ()
         self._may_reload.wait()
-        return make_reloaders(self._settings.reload, self._processes)
+        return make_reloaders(self._settings, self._processes, self._inbox, self._log)

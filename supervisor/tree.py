@@ -32,9 +32,9 @@ from typing import TYPE_CHECKING
 from supervisor import generation, links
 from supervisor.disk import FILE, FOLDER, Disk
 from supervisor.errors import Refused, StartError, SupervisorError, TreeError
+from supervisor.files import JOURNAL, Files
 from supervisor.links import Links
 from supervisor.model import Listing, Refusal, Revision, revision_of
-from supervisor.files import JOURNAL, Files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
