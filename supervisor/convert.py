@@ -9,12 +9,14 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from supervisor.logs import LEVELS
-from supervisor.settings import ObjectName
+from supervisor.settings import Address, ObjectName
 
 # Kubernetes documentation, "Object Names and IDs": RFC 1123 labels and subdomains.
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NAME_MAX = 253
+_PORT_MAX = 65535
+_SOCKET_PATH_BYTES_MAX = 107  # unix(7)
 
 
 def to_object_name(text: str) -> ObjectName:
@@ -87,6 +89,19 @@ def to_whole_number(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text):
         raise ValueError("expected a whole number")
     return int(text)
+
+
+def to_address(text: str) -> Address:
+    """`HOST:PORT`, `:PORT` for all addresses, `[IPV6]:PORT`, or `unix:PATH`."""
+    if text.startswith("unix:"):
+        path = os.path.abspath(text.removeprefix("unix:"))
+        if text == "unix:" or len(os.fsencode(path)) > _SOCKET_PATH_BYTES_MAX:
+            raise ValueError(f"expected unix:PATH, with a path of at most {_SOCKET_PATH_BYTES_MAX} bytes")
+        return Address(path=path)
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]*)):([0-9]{1,5})", text)
+    if not match or int(match[3]) > _PORT_MAX:
+        raise ValueError("expected HOST:PORT, :PORT, [IPV6]:PORT or unix:PATH")
+    return Address(match[1] or match[2] or "", int(match[3]))
 
 
 def to_log_format(text: str) -> Literal["json", "text"]:

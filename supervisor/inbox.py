@@ -44,10 +44,16 @@ class Inbox:
         self._wanted: AbstractSet[int] = signal.valid_signals()
         self.given_mask: AbstractSet[int] = signal.pthread_sigmask(signal.SIG_BLOCK, self._wanted)
         self._words: deque[Applied] = deque()
+        self.turns = 0
+        """How often the main thread came to wait here: whoever wakes it can see whether it still turns."""
 
     def post(self, word: Applied) -> None:
         """Leave a word for the main thread; any thread may call this."""
         self._words.append(word)
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the main thread take a turn; any thread may call this."""
         os.kill(os.getpid(), signal.SIGCHLD)
 
     def wait(self, deadline: float = float("inf")) -> Iterator[Signal | Applied]:
@@ -55,6 +61,7 @@ class Inbox:
 
         `deadline` is a reading of time.monotonic(), in seconds.
         """
+        self.turns += 1
         timeout_s = deadline - time.monotonic()
         for _ in range(_AT_ONCE):
             number = _take(self._wanted, timeout_s)

@@ -85,11 +85,12 @@ class Log:
                     return
                 if self._dropped:
                     line["lines_dropped"], self._dropped = self._dropped, 0
-                line["time"] = _rfc3339(line["time"])
+                line["time"] = rfc3339(line["time"])
                 _write_all((render(line) + "\n").encode(errors="backslashreplace"))
 
 
-def _rfc3339(seconds: object) -> str:
+def rfc3339(seconds: object) -> str:
+    """A Unix time as people and machines read it, to the millisecond."""
     assert isinstance(seconds, float)
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     return f"{whole}.{int(seconds % 1 * 1000):03}Z"

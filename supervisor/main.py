@@ -15,16 +15,15 @@ from supervisor.errors import SourceError, StartError, UsageError
 from supervisor.inbox import Applied, Signal
 from supervisor.logs import Log
 from supervisor.processes import Processes
-from supervisor.report import report
+from supervisor.status import Board, Contact, SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from supervisor.desired import Desired
     from supervisor.inbox import Inbox
-    from supervisor.model import Outcome
     from supervisor.reload import Reloader
-    from supervisor.settings import Settings
+    from supervisor.settings import Address, Settings
     from supervisor.source import Source
 
 
@@ -61,7 +60,7 @@ class Supervisor:
         self._processes = Processes(inbox.given_mask)
         self._stop = Event()
         self._may_reload = Event()
-        self._problems: dict[str, str] = {}
+        self._board = Board()
 
     def run(self) -> int:
         """Start: sources and sync, the first configuration, the command. Then forward and reap. Leave: with the code."""
@@ -69,6 +68,8 @@ class Supervisor:
         note = self._log.info if settings.has_sources else self._log.debug  # a plain init is silent
         note("supervisor.started", f"config-supervisor {__version__}", version=__version__, command=settings.command)
         held: list[Signal] = []
+        if settings.report.listen:
+            self._listen_at(settings.report.listen)
         if settings.has_sources:
             self._start_threads()
             word, held = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
@@ -79,11 +80,13 @@ class Supervisor:
                 raise StartError(self._why_no_configuration())
         if settings.command:
             pid = self._processes.start(settings.command)
+            self._board.command_started(pid)
             note("command.started", f"started {settings.command[0]}", pid=pid)
         self._may_reload.set()
         for number in held:
             pid1.forward(number, self._processes, self._log)
         code = pid1.run(self._inbox, self._processes, has_command=bool(settings.command), stop=self._stop, log=self._log)
+        self._board.command_ended(code)
         note("supervisor.ended", f"leaving with exit code {code}", exit_code=code)
         return code
 
@@ -92,12 +95,25 @@ class Supervisor:
         return time.monotonic() + timeout_s if timeout_s else float("inf")
 
     def _why_no_configuration(self) -> str:
-        reasons = "; ".join(problem for problem in self._problems.values() if problem)
+        problems = [source.problem for source in self._board.sources.values()]
+        problems += [self._board.config.last.outcome.reason] if self._board.config else []
+        reasons = "; ".join(problem for problem in problems if problem)
         return f"no configuration after {self._settings.startup_timeout_s:g} s (--startup-timeout): {reasons}"
+
+    def _listen_at(self, address: Address) -> None:
+        """Answer probes from now on. Raises StartError if the address cannot be had."""
+        from supervisor.report.answers import Answers
+        from supervisor.report.server import Server, bind
+
+        listening, where = bind(address)
+        answers = Answers(self._settings, self._board, self._inbox, self._processes, self._stop.is_set)
+        self._log.info("listen.started", f"listening on {where}", address=str(where))
+        self._keep_running("listen", Server(listening, answers.answer, answers.warm_up).run)
 
     def _start_threads(self) -> None:
         """A thread for each source, and the sync thread. Raises StartError if the folder or the cluster cannot be had."""
         from supervisor.desired import Desired
+        from supervisor.report import Report
         from supervisor.source import make_sources
         from supervisor.sync import Sync
         from supervisor.tree import Tree
@@ -110,12 +126,12 @@ class Supervisor:
             desired,
             tree,
             stop=self._stop,
-            first_is_live=lambda: self._inbox.post(Applied()),
+            first_is_live=self._hear_first,
             reloaders=lambda: self._reloaders,
-            report=self._hear_outcome,
+            report=Report(self._log, self._board, tree).tell,
         )
         for source in sources:
-            self._problems[source.name] = f"{source.name}: no answer yet"
+            self._board.sources[source.name] = SourceState(source.name, source.contact, f"{source.name}: no answer yet")
             self._keep_running(source.name, partial(self._listen, source, desired))
         self._keep_running("sync", sync.run)
 
@@ -131,6 +147,7 @@ class Supervisor:
                 except Exception as error:  # the one broad catch of the program: a bug must not end the app
                     place = traceback.extract_tb(error.__traceback__)[-1]  # not the message: it may hold contents
                     reason = f"{type(error).__name__} at {place.filename}:{place.lineno}"
+                    self._board.crashed(name)
                     self._log.error("thread.crashed", f"{name} crashed and is started again: {reason}", thread=name)
                 else:
                     return
@@ -146,22 +163,25 @@ class Supervisor:
             if isinstance(heard, SourceError):
                 self._hear_problem(source.name, str(heard))
             else:
+                source.contact.proven()
+                self._board.works(source.name)
                 self._hear_problem(source.name, "")
                 desired.put(source.name, heard)
 
     def _hear_problem(self, source: str, problem: str) -> None:
         """Say a problem once, and once that it is over."""
-        if problem == self._problems.get(source):
+        before = self._board.sources.get(source)
+        if before and problem == before.problem:
             return
-        self._problems[source] = problem
+        self._board.sources[source] = SourceState(source, before.contact if before else Contact(), problem)
         if problem:
             self._log.warning("source.problem", problem, source=source)
         else:
             self._log.info("source.found", f"{source} is there", source=source)
 
-    def _hear_outcome(self, outcome: Outcome) -> None:
-        self._problems["configuration"] = outcome.reason
-        report(outcome, self._log)
+    def _hear_first(self) -> None:
+        self._board.begun = time.time()
+        self._inbox.post(Applied())
 
     @cached_property
     def _reloaders(self) -> tuple[Reloader, ...]:

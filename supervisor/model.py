@@ -60,6 +60,8 @@ class Origin:
     namespace: str
     name: str
     version: str = ""
+    changed: float = field(default=0.0, compare=False)
+    """When the object was last changed, in Unix time by the cluster's clock, to the second; 0: unknown."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
@@ -176,3 +178,5 @@ class Outcome:
     origins: tuple[Origin, ...]
     changed: tuple[Change, ...] = ()
     reason: str = ""
+    steps: tuple[tuple[str, float], ...] = ()
+    """The steps that it went through, in order, each with its seconds: stage, check, publish, deliver, confirm, back."""

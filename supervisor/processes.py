@@ -47,6 +47,8 @@ class Processes:
         self._terminal: int | None = None
         self._hooks: dict[int, _Hook] = {}
         self.orphans_reaped = 0
+        self.forwarded: dict[int, int] = {}
+        """How often each signal was sent to the command."""
 
     def start(self, command: list[str]) -> int:
         """Start the command in a process group of its own, the foreground one on a terminal, and return its process ID.
@@ -74,6 +76,7 @@ class Processes:
         with self.child() as pid:
             if pid is not None:
                 os.kill(pid, number)
+                self.forwarded[number] = self.forwarded.get(number, 0) + 1
 
     def run_hook(self, command: Sequence[str], timeout_s: float, environment: Mapping[str, str]) -> tuple[int, bytes]:
         """Run a hook to its end; return its exit code, 128+n for signal n, and the last 4 KiB of what it printed.

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from supervisor.convert import (
+    to_address,
     to_existing_file,
     to_folder,
     to_level,
@@ -25,6 +26,7 @@ from supervisor.settings import (
     HttpSettings,
     LogSettings,
     ReloadSettings,
+    ReportSettings,
     Settings,
     SourceSettings,
 )
@@ -41,6 +43,7 @@ def make_settings(given: Given, command: list[str]) -> Settings:
         files=FileSettings(root=given.one("--configroot", to_folder, "")),
         reload=_reload(given, has_command=bool(command)),
         logs=_logs(given),
+        report=_report(given),
         startup_timeout_s=given.one("--startup-timeout", to_seconds, 60.0),
     )
 
@@ -68,6 +71,13 @@ def _logs(given: Given) -> LogSettings:
     return LogSettings(
         format=given.one("--log-format", to_log_format, to_log_format("auto")),
         level=given.one("--log-level", to_level, DEBUG if verbosity >= 2 else INFO),
+    )
+
+
+def _report(given: Given) -> ReportSettings:
+    return ReportSettings(
+        listen=given.one("--listen", to_address, None),
+        unhealthy_after_s=given.one("--unhealthy-after", to_seconds, 60.0),
     )
 
 

@@ -14,7 +14,11 @@ PACKAGE = Path(__file__).parent.parent / "supervisor"
 
 LAYERS = {
     5: {"__main__", "main", "cli", "sections"},
-    4: {"pid1", "sync", "report"},
+    4: {
+        *("pid1", "sync"),
+        *("report", "report.answers", "report.facts", "report.health", "report.line", "report.metrics"),
+        *("report.page", "report.server", "report.state", "report.style"),
+    },
     3: {
         *("source", "source.decode", "source.manifest", "source.objects"),
         *("reload", "reload.by_http", "reload.by_signal"),
@@ -33,6 +37,7 @@ LAYERS = {
         "logs",
         "notify",
         "backoff",
+        "status",
     },
     1: {"settings", "model", "errors", ""},  # "" is the package itself: the version and the map
 }
@@ -56,6 +61,8 @@ DOORS = {
     r"inotify_simple\b": {"notify"},
     r"psutil\b": {"reload.by_signal"},
     r"docopt\b": {"cli"},
+    r"prometheus_client\b": {"report.metrics"},
+    r"socket\b": {"report.server"},
     r"yaml\b": {"source.manifest"},
     r"(pythonjsonlogger|logging)\b": {"logs"},
     r"http\.client\b": {"reload.by_http"},
@@ -70,7 +77,8 @@ DOORS = {
     r"os\.(environb?|getenvb?|putenv|unsetenv)$": {"spawn", "__main__"},
     r"fcntl\b": {"tree"},
     r"os\.(mkdir|chmod|rmdir)$": {"tree", "generation"},
-    r"os\.(rename|unlink)$": {"tree", "generation", "links"},
+    r"os\.rename$": {"tree", "generation", "links"},
+    r"os\.unlink$": {"tree", "generation", "links", "report.server"},  # a socket that a run before has left
     r"os\.symlink$": {"links"},
     r"os\.makedirs$": {"tree"},
     r"os\.(fchmod|O_CREAT|O_WRONLY)$": {"generation"},

@@ -10,16 +10,19 @@ if TYPE_CHECKING:
     from supervisor.errors import SourceError
     from supervisor.model import ConfigObject
     from supervisor.settings import SourceSettings
+    from supervisor.status import Contact
 
 
 class Source(Protocol):
     """Something that says what is wanted, and what keeps it from knowing.
 
     `watch` never ends. It yields everything that is wanted whenever that may have changed, and a SourceError when it cannot
-    tell at present: then its last word still holds. It runs in a thread that may be abandoned at any time.
+    tell at present: then its last word still holds. What else it hears is noted in `contact`. It runs in a thread that may be
+    abandoned at any time.
     """
 
     name: str
+    contact: Contact
 
     def watch(self) -> Iterator[tuple[ConfigObject, ...] | SourceError]:
         """Say what is wanted, again and again."""

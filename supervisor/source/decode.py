@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from datetime import datetime
 from typing import Any
 
 from supervisor.errors import SourceError
@@ -19,7 +20,7 @@ def config_object(kind: str, written: dict[str, Any], default_namespace: str = "
     if not isinstance(name, str) or not name:
         raise SourceError(f"a {kind} has no name")
     namespace = metadata.get("namespace") or default_namespace
-    origin = Origin(kind, str(namespace), name, str(metadata.get("resourceVersion") or ""))
+    origin = Origin(kind, str(namespace), name, str(metadata.get("resourceVersion") or ""), _changed(metadata))
     plain, encoded = ("stringData", "data") if kind == "Secret" else ("data", "binaryData")
     contents = {key: _decoded(key, value, origin) for key, value in _mapping(written, encoded, origin).items()}
     for key, value in _mapping(written, plain, origin).items():
@@ -27,6 +28,16 @@ def config_object(kind: str, written: dict[str, Any], default_namespace: str = "
             raise SourceError(f"{origin}: the value of {key!r} is not a text: quote it")
         contents[str(key)] = value.encode(errors="surrogatepass")
     return ConfigObject(origin, contents)
+
+
+def _changed(metadata: dict[str, Any]) -> float:
+    """When somebody last wrote it: Kubernetes keeps that for each writer (API reference, "ManagedFieldsEntry v1 meta")."""
+    entries = metadata.get("managedFields")
+    times = [entry.get("time") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    try:
+        return max(datetime.fromisoformat(text).timestamp() for text in (*times, metadata.get("creationTimestamp")) if text)
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
 
 
 def _mapping(written: dict[str, Any], name: str, owner: object) -> dict[str, Any]:

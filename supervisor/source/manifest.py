@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from supervisor.errors import SourceError
 from supervisor.notify import Watch
 from supervisor.source.decode import KINDS, config_object
+from supervisor.status import Contact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,7 @@ class ManifestSource:
     def __init__(self, path: str) -> None:
         self._path = path
         self.name = f"manifest {path}"
+        self.contact = Contact()
 
     def watch(self) -> Iterator[tuple[ConfigObject, ...] | SourceError]:
         """Say what the file holds. One that cannot be read, or is broken by an edit, is a problem: what it held before stays."""
@@ -29,6 +31,7 @@ class ManifestSource:
                     heard: tuple[ConfigObject, ...] | SourceError = self._read()
                 except SourceError as error:
                     heard = error
+                self.contact.lists += 1
                 yield heard
                 watch.wait()
 

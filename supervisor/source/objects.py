@@ -10,6 +10,7 @@ from supervisor.backoff import backoff
 from supervisor.cluster import Collection, own_namespace
 from supervisor.errors import Expired, SourceError, Unavailable
 from supervisor.source.decode import config_object
+from supervisor.status import Contact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,7 @@ class ObjectSource:
         self._collection = Collection("ConfigMap", "configmaps", name.namespace, name.name)
         self._version = ""
         self.name = str(self._collection)
+        self.contact = Contact()
 
     def watch(self) -> Iterator[Heard]:
         """List, watch from the list's version, and go on from the last version seen whenever the watch ends.
@@ -60,6 +62,8 @@ class ObjectSource:
 
     def _list(self) -> Iterator[Heard]:
         objects, version = self._cluster.list_objects(self._collection)
+        self.contact.lists += 1
+        self.contact.proven()
         found = [written for written in objects if self._is_ours(written)]
         if found:
             yield (config_object(self._collection.kind, found[0]),)
@@ -69,7 +73,9 @@ class ObjectSource:
 
     def _follow(self) -> Iterator[list[Heard]]:
         """What each event of one watch has to say; a bookmark says nothing, but moves the version."""
+        self.contact.watches += 1
         for kind, written in self._cluster.watch_objects(self._collection, self._version):
+            self.contact.proven()
             heard: list[Heard] = []
             if self._is_ours(written) and kind in {"ADDED", "MODIFIED"}:
                 heard = [(config_object(self._collection.kind, written),)]

@@ -1,0 +1,193 @@
+"""The status page: what a person wants to know at three in the morning. HTML from the same facts as /status.json.
+
+Every value goes through `_text`: names of objects, keys and reasons come from outside. The Content-Security-Policy lets a
+browser load nothing at all but the style that stands in the page, whatever got past that.
+"""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from hashlib import sha256
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from supervisor.report.style import STYLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+KIND = "text/html; charset=utf-8"
+REFRESH_S = 10
+_CLASSES = {"applied": "good", "unchanged": "good", "rolled back": "bad", "refused": "bad", "failed": "bad"}
+_FILES_OPEN = 20
+
+
+def policy() -> str:
+    """What a browser may do with the page: use its style."""
+    digest = base64.b64encode(sha256(STYLE.encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+
+def render(facts: dict[str, Any], *, refreshes: bool) -> bytes:
+    """The page as bytes. With `refreshes` the browser asks again every ten seconds."""
+    now, config = facts["now"], facts["config"]
+    state, title, lines = _verdict(facts)
+    parts = [
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width">',
+        f'<meta http-equiv="refresh" content="{REFRESH_S}">' if refreshes else "",
+        f"<title>{_text(title)} – {_text(facts['program']['host'])}</title><style>{STYLE}</style></head><body>",
+        f'<header class="{state}" role="status"><h1>{_text(title)}</h1>{lines}</header><main>',
+        f'<div class="columns">{_probes(facts["probes"])}{_revisions(config, now)}{_command(facts["command"], now)}</div>',
+        _sources(facts["sources"], now) if facts["sources"] else "",
+        _outcomes(config["outcomes"], now) + _files(config) if config else "",
+        f"</main>{_foot(facts, refreshes=refreshes)}</body></html>\n",
+    ]
+    return "".join(parts).encode(errors="backslashreplace")
+
+
+def _verdict(facts: dict[str, Any]) -> tuple[str, str, str]:
+    """Is what I pushed live, since when, and if not, why not: a class, a title, and HTML."""
+    config, now = facts["config"], facts["now"]
+    bad = [f"<p>{_text(name)}: {_text(probe['reason'])}</p>" for name, probe in facts["probes"].items() if not probe["ok"]]
+    if config is None:
+        return (
+            ("wait", "Not ready", "".join(bad)) if bad else ("good", "The command runs", "<p>There is no source to follow.</p>")
+        )
+    troubles = [f"<p>{_text(source['problem'])}</p>" for source in facts["sources"] if not source["ok"]]
+    live = config["live"]
+    if not live:
+        return "wait", "No configuration is live yet", _paragraph(config["reason"]) + "".join(troubles)
+    since = f"<p>Live: <code>{_text(live['revision'])}</code>, {_age(live['since'], now)}.</p>"
+    if config["in_sync"]:
+        title = "What is wanted is live" + (", as far as we know" if troubles else "")
+        return "wait" if troubles or bad else "good", title, since + "".join(troubles + bad)
+    return "bad", "What is wanted is not live", _paragraph(config["reason"]) + since + "".join(troubles + bad)
+
+
+def _paragraph(text: str) -> str:
+    return f"<p><strong>{_text(text)}</strong></p>" if text else ""
+
+
+def _probes(probes: dict[str, Any]) -> str:
+    rows = [
+        (name.capitalize(), f'<span class="{"good" if probe["ok"] else "bad"}">{"yes" if probe["ok"] else "no"}</span>')
+        for name, probe in probes.items()
+    ]
+    return _section("probes", "Probes", _list(rows))
+
+
+def _revisions(config: dict[str, Any] | None, now: str) -> str:
+    if config is None:
+        return ""
+    rows = []
+    for name in ("wanted", "live"):
+        found = config[name]
+        revision = f"<code>{_text(found['revision'])}</code> " if found and found["revision"] else ""
+        rows.append((name.capitalize(), revision + _age(found["since"], now) if found else "none"))
+    rows += [("Failing", _age(config["failing_since"], now))] if config["failing_since"] else []
+    return _section("revisions", "Configuration", _list(rows))
+
+
+def _command(command: dict[str, Any] | None, now: str) -> str:
+    if command is None:
+        return ""
+    exits = ", ".join(f"{code} ({times} ×)" for code, times in command["exits"].items())
+    rows = [
+        ("Name", f"<code>{_text(command['name'])}</code>"),
+        ("PID", _text(command["pid"]) if command["pid"] else '<span class="bad">does not run</span>'),
+        ("Since", _age(command["since"], now) if command["since"] else "not started yet"),
+        ("Restarts", _text(command["restarts"])),
+        *([("Exit codes", _text(exits))] if exits else []),
+    ]
+    return _section("command", "Command", _list(rows))
+
+
+def _sources(sources: list[dict[str, Any]], now: str) -> str:
+    rows = [
+        f'<tr><td>{_text(source["name"])}<td class="plain {"good" if source["ok"] else "bad"}">'
+        f"{'ok' if source['ok'] else 'in trouble'} {_age(source['since'], now)}"
+        f'<td class="plain">{_age(source["last_contact"], now) if source["last_contact"] else "never"}'
+        f"<td>{_text(source['problem'])}"
+        for source in sources
+    ]
+    return _section("sources", "Sources", _table("sources", ("Source", "State", "Last contact", "Last error"), rows))
+
+
+def _outcomes(outcomes: list[dict[str, Any]], now: str) -> str:
+    items = []
+    for outcome in outcomes:
+        verdict = outcome["verdict"]
+        changed = outcome["changed"]
+        count = outcome.get("changed_in_all", len(changed))
+        files = "".join(f"<li>{_text(one['what'])} <code>{_text(one['path'])}</code> {_size(one['bytes'])}" for one in changed)
+        details = f"<details><summary>{count} file{'s' * (count != 1)}</summary><ul>{files}</ul></details>" if changed else ""
+        steps = ", ".join(f"{name} {ms:g} ms" for name, ms in outcome.get("steps_ms", {}).items())
+        items.append(
+            f'<li class="{_CLASSES[verdict]}"><span class="verdict">{_text(verdict)}</span> '
+            f"<code>{_text(outcome['revision'])}</code> {_age(outcome['time'], now)}"
+            f' <span class="soft">took {outcome["took_ms"]:g} ms{_text(f" ({steps})" if steps else "")}</span>'
+            f"{_paragraph(outcome['reason'])}{details}</li>"
+        )
+    return _section("outcomes", "What happened", f"<ol>{''.join(items)}</ol>" if items else "<p>Nothing yet.</p>")
+
+
+def _files(config: dict[str, Any]) -> str:
+    files = config["files"]
+    if not files:
+        return ""
+    rows = [
+        f'<tr><td class="code">{_text(file["path"])}<td class="number">{_size(file["bytes"])}'
+        f'<td class="code">{_text(file["mode"])}<td class="code">{_text(file["digest"])}'
+        for file in files
+    ]
+    title = f"{config['files_in_all']} file{'s' * (config['files_in_all'] != 1)}, {_size(sum(file['bytes'] for file in files))}"
+    table = _table("files", ("Path", "Size", "Mode", "SHA-256"), rows)
+    opened = " open" if len(files) <= _FILES_OPEN else ""
+    return _section("files", "Files", f"<details{opened}><summary>{title}</summary>{table}</details>")
+
+
+def _foot(facts: dict[str, Any], *, refreshes: bool) -> str:
+    program = facts["program"]
+    about = f"config-supervisor {program['version']} on {program['host']}, PID {program['pid']}, started"
+    again = '<a href="/">stop refreshing</a>' if refreshes else f'<a href="/?refresh">refresh every {REFRESH_S} s</a>'
+    links = f'{again}<a href="/status.json">as data</a><a href="/metrics">metrics</a>'
+    return f'<footer class="soft"><p>{_text(about)} {_age(program["started"], facts["now"])}.</p><nav>{links}</nav></footer>'
+
+
+def _section(name: str, title: str, body: str) -> str:
+    return f'<section aria-labelledby="{name}"><h2 id="{name}">{title}</h2>{body}</section>'
+
+
+def _list(rows: Iterable[tuple[str, str]]) -> str:
+    return f"<dl>{''.join(f'<dt>{name}</dt><dd>{value}</dd>' for name, value in rows)}</dl>"
+
+
+def _table(labelled_by: str, heads: tuple[str, ...], rows: list[str]) -> str:
+    head = "".join(f'<th scope="col">{name}' for name in heads)
+    return f'<div class="scroll"><table aria-labelledby="{labelled_by}"><tr>{head}{"".join(rows)}</table></div>'
+
+
+def _text(value: object) -> str:
+    return escape(str(value))
+
+
+def _size(size: int) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024 or unit == "MiB":
+            break
+        size /= 1024  # type: ignore[assignment]
+    return f"{size:.3g} {unit}"
+
+
+def _age(time: str, now: str) -> str:
+    """How long ago that was, with the time itself beside it."""
+    seconds = (datetime.fromisoformat(now) - datetime.fromisoformat(time)).total_seconds()
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        if seconds >= size:
+            ago = f"{seconds // size:.0f} {unit} ago"
+            break
+    else:
+        ago = "just now"
+    return f'<time datetime="{_text(time)}" title="{_text(time)}">{ago}, at {_text(time[11:19])} UTC</time>'
