@@ -7,7 +7,7 @@ BIN := .venv/bin
 EXAMPLE := examples/greeter.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint bench clean
+.PHONY: help run test test-slow test-all lint bench clean
 
 help:  ## show this
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
@@ -21,7 +21,10 @@ run: .venv/ready  ## run a small app under the supervisor, and reload it when yo
 test: .venv/ready  ## the default tests: under three minutes
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: .venv/ready  ## all tests, with the long faults
+test-slow: .venv/ready  ## what the default tests leave out: the long faults
+	$(BIN)/python -m pytest -m slow
+
+test-all: .venv/ready  ## all tests
 	$(BIN)/python -m pytest
 
 lint: .venv/ready  ## formatting, lint and types

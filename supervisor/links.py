@@ -62,10 +62,26 @@ def _place(path: str, known: set[str], root: int, root_path: str) -> str:
             return place
         if found == FOLDER:
             continue
-        if place == path and found != SPECIAL:
+        if place == path and _may_be_hidden(place, found, root):
             return place
         raise Refused(f"{root_path}/{place} is in the way of {path!r}: remove it, or choose another name")
     raise Refused(f"{root_path}/{path} is a folder that we did not make, but a file is wanted there")
+
+
+def _may_be_hidden(place: str, found: str, root: int) -> bool:
+    """Whether a file may take the place of what stands there: of a file, or of a link to one, to nothing or to /dev/null.
+
+    What it led to is read first, see tree: a folder cannot be, and reading a pipe may never end.
+    """
+    if found in {FILE, SPECIAL}:
+        return found == FILE
+    try:
+        status = os.stat(place, dir_fd=root)
+    except FileNotFoundError:
+        return True
+    except OSError:  # it leads in a circle, or where we may not look
+        return False
+    return stat.S_ISREG(status.st_mode) or status.st_rdev == os.stat(os.devnull).st_rdev
 
 
 def put(places: Iterable[str], root: int) -> None:

@@ -45,9 +45,17 @@ def _problem_of_path(path: str) -> str | None:
         return "a part of it is empty or a dot"
     if any(part.startswith("..") for part in parts):
         return "a part of it begins with two dots"
-    if len(path.encode(errors="surrogateescape")) > _PATH_BYTES_MAX:
+    return _problem_of_length(parts)
+
+
+def _problem_of_length(parts: list[str]) -> str | None:
+    try:
+        sizes = [len(part.encode(errors="surrogateescape")) for part in parts]
+    except UnicodeEncodeError:
+        return "it is no valid text"
+    if sum(sizes) + len(sizes) - 1 > _PATH_BYTES_MAX:
         return f"it is longer than {_PATH_BYTES_MAX} bytes"
-    if any(len(part.encode(errors="surrogateescape")) > _NAME_BYTES_MAX for part in parts):
+    if max(sizes) > _NAME_BYTES_MAX:
         return f"a part of it is longer than {_NAME_BYTES_MAX} bytes"
     return None
 

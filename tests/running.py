@@ -101,7 +101,8 @@ class Running:
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), **(environment or {})},
             cwd=cwd,
         )
-        assert self._process.stdout and self._process.stderr
+        assert self._process.stdout
+        assert self._process.stderr
         self.out = Lines(self._process.stdout)
         self.err = Lines(self._process.stderr)
         self._as_pid1 = as_pid1

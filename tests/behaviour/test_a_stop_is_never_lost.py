@@ -4,25 +4,26 @@ import random
 import signal
 import socket
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Start, needs_root
+from tests.conftest import Manifest, Start, needs_root
 from tests.running import eventually, program
 
 
 @pytest.mark.parametrize("as_pid1", [pytest.param(True, marks=needs_root), False])
 @pytest.mark.parametrize("with_source", [True, False])
 def test_a_stop_at_a_random_instant_of_the_start_ends_it(
-    start: Start, manifest, tmp_path: Path, as_pid1: bool, with_source: bool
+    start: Start, manifest: Manifest, tmp_path: Path, as_pid1: bool, with_source: bool
 ) -> None:
     """From our first line to the command's own handler, a TERM ends the program within two seconds, and leaves no process."""
     options = [f"--manifest={manifest(key='value')}", f"--configroot={tmp_path}/config"] if with_source else []
     for _ in range(12):
         running = start(*options, command=["sleep", "1000"], as_pid1=as_pid1)
         pid = running.pid
-        eventually(lambda pid=pid: _blocks_signals(pid), "the first line has run")
+        eventually(partial(_blocks_signals, pid), "the first line has run")
         time.sleep(random.uniform(0, 0.15))  # the instant itself
         running.send(signal.SIGTERM)
 
@@ -50,7 +51,7 @@ def test_a_stop_while_we_wait_for_the_first_configuration_gives_128_and_its_numb
     assert running.out.wait_for_end() == []
 
 
-def test_other_signals_wait_for_the_command(start: Start, manifest, root: Path, tmp_path: Path) -> None:
+def test_other_signals_wait_for_the_command(start: Start, manifest: Manifest, root: Path, tmp_path: Path) -> None:
     """A signal that comes before the first configuration is handed on when the command runs."""
     running = start(f"--manifest={tmp_path}/manifest.yaml", f"--configroot={root}", command=program("show_signals"))
     running.wait_for_event("source.problem")
@@ -62,7 +63,7 @@ def test_other_signals_wait_for_the_command(start: Start, manifest, root: Path, 
     assert code in {128 + signal.SIGRTMIN + 5, 0}
 
 
-def test_the_commands_end_is_our_end(start: Start, manifest, root: Path) -> None:
+def test_the_commands_end_is_our_end(start: Start, manifest: Manifest, root: Path) -> None:
     """Whatever the other threads do: here one delivers a reload to a server that never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/"
@@ -80,7 +81,7 @@ def test_the_commands_end_is_our_end(start: Start, manifest, root: Path) -> None
             assert running.stop() == 5
 
 
-def test_a_sidecar_that_is_asked_to_stop_leaves_with_0(start: Start, manifest, root: Path) -> None:
+def test_a_sidecar_that_is_asked_to_stop_leaves_with_0(start: Start, manifest: Manifest, root: Path) -> None:
     """It has done what it was for."""
     running = start(f"--manifest={manifest(key='value')}", f"--configroot={root}")
     running.wait_for_event("config.applied")

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
-from tests.conftest import Start, needs_root
+from tests.conftest import Manifest, Start, needs_root
 from tests.running import eventually, program
 
 
@@ -16,7 +17,7 @@ def test_pid1_reaps_two_thousand_orphans_and_leaves_with_the_commands_code(start
 
 
 @needs_root
-def test_a_sidecar_that_is_pid1_reaps_too(start: Start, manifest, root) -> None:
+def test_a_sidecar_that_is_pid1_reaps_too(start: Start, manifest: Manifest, root: Path) -> None:
     """What somebody starts in its container by exec leaves orphans as well."""
     running = start(f"--manifest={manifest(key='value')}", f"--configroot={root}", as_pid1=True)
     running.wait_for_event("config.applied")

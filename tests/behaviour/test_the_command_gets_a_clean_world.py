@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Start, needs_root
+from tests.conftest import Manifest, Start, needs_root
 from tests.running import SUPERVISOR, program
 
 SHOW_STATUS = ["cat", "/proc/self/status"]
@@ -44,7 +44,7 @@ def test_signals_that_were_blocked_and_ignored_for_us_are_so_for_the_command(sta
     assert masks(running.out.wait_for_end())["SigIgn"] == given_masks()["SigIgn"] | ignored
 
 
-def test_the_command_has_no_descriptor_of_ours(start: Start, manifest, root: Path) -> None:
+def test_the_command_has_no_descriptor_of_ours(start: Start, manifest: Manifest, root: Path) -> None:
     """Neither the configroot's lock nor anything else, also when the watching threads run."""
     running = start(f"--manifest={manifest(key='value')}", f"--configroot={root}", command=program("show_world"))
 
@@ -64,7 +64,7 @@ def test_a_standard_descriptor_that_was_closed_stays_closed(closed: str, open_on
     assert report.read_text().strip() == open_ones
 
 
-def test_the_environment_arrives_byte_for_byte(start: Start) -> None:
+def test_the_environment_arrives_byte_for_byte() -> None:
     """Python adds LC_CTYPE to its own where the locale is C (PEP 538); the command does not see it."""
     environment = {"LC_ALL": "", "LC_CTYPE": "", "LANG": "", "ODD": "a=b \u00fc\n c", "CONFIG_SUPERVISOR_LOG_LEVEL": "debug"}
     command = ["cat", "/proc/self/environ"]

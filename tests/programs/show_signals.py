@@ -9,7 +9,7 @@ for number in wanted:
 signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
 print("ready", flush=True)
 while True:
-    number = signal.sigwait(wanted)
-    print(f"signal {int(number)}", flush=True)
-    if number == signal.SIGTERM:
+    caught = signal.sigwait(wanted)
+    print(f"signal {int(caught)}", flush=True)
+    if caught == signal.SIGTERM:
         sys.exit(int(sys.argv[1]) if len(sys.argv) > 1 else 0)

@@ -271,11 +271,12 @@ def test_a_link_of_the_image_is_replaced_and_what_it_led_to_is_not(tmp_path: Pat
     os.symlink(precious, root / "absolute")
     os.symlink("../precious", root / "relative")
     os.symlink("no/such/file", root / "dangling")
+    os.symlink("/dev/null", root / "masked")
     before = precious.lstat()
     with opened(root) as tree:
-        publish(tree, {"absolute": "1", "relative": "2", "dangling": "3"})
+        publish(tree, {"absolute": "1", "relative": "2", "dangling": "3", "masked": "4"})
 
-    assert seen(root) == {"absolute": "1", "relative": "2", "dangling": "3"}
+    assert seen(root) == {"absolute": "1", "relative": "2", "dangling": "3", "masked": "4"}
     assert precious.read_text() == "precious"
     assert precious.lstat() == before
 
@@ -330,6 +331,12 @@ def lead_elsewhere(path: Path) -> None:
     path.symlink_to(outside)
 
 
+def lead_to_a_fifo(path: Path) -> None:
+    """A link to something whose reading may never end."""
+    os.mkfifo(path.parent.parent / "fifo")
+    path.symlink_to("../fifo")
+
+
 @pytest.mark.parametrize(
     ("plant", "place", "path", "words"),
     [
@@ -340,6 +347,9 @@ def lead_elsewhere(path: Path) -> None:
         (make_fifo, "a", "a", "/a is in the way of 'a'"),
         (make_fifo, "a", "a/b", "/a is in the way of 'a/b'"),
         (lead_elsewhere, "a", "a/b", "/a is in the way of 'a/b'"),
+        (lead_elsewhere, "a", "a", "/a is in the way of 'a'"),
+        (lead_to_a_fifo, "a", "a", "/a is in the way of 'a'"),
+        (lambda path: path.symlink_to("a"), "a", "a", "/a is in the way of 'a'"),
         (lambda path: path.symlink_to("nowhere"), "a", "a/b", "/a is in the way of 'a/b'"),
         (lambda path: path.symlink_to("."), "a", "a/b", "/a is in the way of 'a/b'"),
         (lambda path: path.symlink_to("..data/b"), "a", "a/b", "/a is in the way of 'a/b'"),
