@@ -37,6 +37,7 @@ _SILENCE_S = 90.0
 # The largest object, 1 MiB, has up to six bytes a character in JSON, and its managedFields.
 _LINE_BYTES_MAX = 16 * 2**20
 _MESSAGE_MAX = 300
+OPENED = "OPENED"  # a watch's first event, by us: the server has agreed to it
 
 Object = dict[str, Any]
 
@@ -118,7 +119,7 @@ class Cluster:
         return items, str(metadata.get("resourceVersion", ""))
 
     def watch_objects(self, collection: Collection, version: str) -> Iterator[tuple[str, Object]]:
-        """Events since `version`, as (type, object), until the server ends the watch as agreed.
+        """Events since `version`, as (type, object), until the server ends the watch as agreed. The first, OPENED, is our own.
 
         Raises Expired if the server no longer knows the version, Unavailable if the connection is lost or silent, and
         SourceError for everything else.
@@ -134,6 +135,7 @@ class Cluster:
         ]
         with self._translated(collection, "watch"):
             response = self._request(collection.path, query, silence_s, collection, "watch")
+            yield OPENED, {}
             try:
                 for line in _lines(response):
                     event = _parsed(line)

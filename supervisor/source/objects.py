@@ -7,7 +7,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from supervisor.backoff import backoff
-from supervisor.cluster import Collection, own_namespace
+from supervisor.cluster import OPENED, Collection, own_namespace
 from supervisor.errors import Expired, SourceError, Unavailable
 from supervisor.source.decode import config_object
 from supervisor.status import Contact
@@ -32,6 +32,7 @@ class ObjectSource:
         self._cluster = cluster
         self._collection = Collection("ConfigMap", "configmaps", name.namespace, name.name)
         self._version = ""
+        self._said: list[Heard] = []
         self.name = str(self._collection)
         self.contact = Contact()
 
@@ -41,13 +42,18 @@ class ObjectSource:
         After Expired, and after errors that leave the version in doubt, list again: the newest state is never missed.
         """
         delays = backoff()
+        is_troubled = False
         while True:
             began = time.monotonic()
             try:
                 if not self._version:
                     yield from self._list()
-                for heard in self._follow():
-                    delays = backoff()
+                for kind, heard in self._follow():
+                    if kind != OPENED:
+                        delays = backoff()
+                    if is_troubled:  # over: what was said before it holds again, good or bad
+                        yield from self._said
+                        is_troubled = False
                     yield from heard
                 if time.monotonic() - began > _SHORTEST_WATCH_S:
                     continue
@@ -58,6 +64,7 @@ class ObjectSource:
                 self._version = ""
             if not isinstance(problem, Expired):
                 yield problem
+                is_troubled = True
             Event().wait(max(next(delays), problem.retry_after_s))
 
     def _list(self) -> Iterator[Heard]:
@@ -65,13 +72,11 @@ class ObjectSource:
         self.contact.lists += 1
         self.contact.proven()
         found = [written for written in objects if self._is_ours(written)]
-        if found:
-            yield (config_object(self._collection.kind, found[0]),)
-        else:
-            yield SourceError(self._missing())
+        self._said = [(config_object(self._collection.kind, found[0]),)] if found else [SourceError(self._missing())]
+        yield from self._said
         self._version = version
 
-    def _follow(self) -> Iterator[list[Heard]]:
+    def _follow(self) -> Iterator[tuple[str, list[Heard]]]:
         """What each event of one watch has to say; a bookmark says nothing, but moves the version."""
         self.contact.watches += 1
         for kind, written in self._cluster.watch_objects(self._collection, self._version):
@@ -81,7 +86,8 @@ class ObjectSource:
                 heard = [(config_object(self._collection.kind, written),)]
             elif self._is_ours(written) and kind == "DELETED":
                 heard = [SourceError(f"{self.name} was deleted: its last content stays")]
-            yield heard
+            self._said = heard or self._said
+            yield kind, heard
             self._version = str(written.get("metadata", {}).get("resourceVersion") or self._version)
 
     def _is_ours(self, written: dict[str, object]) -> bool:
