@@ -113,6 +113,13 @@ def to_log_format(text: str) -> Literal["json", "text"]:
     return "json" if text == "json" else "text"
 
 
+def to_child_logs(text: str) -> Literal["raw", "json"]:
+    """What becomes of what the command prints."""
+    if text not in {"raw", "json"}:
+        raise ValueError("expected raw or json")
+    return "json" if text == "json" else "raw"
+
+
 def to_level(text: str) -> int:
     """The number of a log level."""
     if text.lower() not in LEVELS:

@@ -10,7 +10,7 @@ import os
 import select
 import time
 from collections import deque
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Log:
         self._dropped = 0
         self._there_is_more = Event()
         self._writer: Thread | None = None
+        self.lock = Lock()
+        """Held while a line is written to standard error, by whoever writes there."""
 
     def debug(self, event: str, message: str, **fields: object) -> None:
         """Tell somebody who looks for a fault."""
@@ -86,7 +88,8 @@ class Log:
                 if self._dropped:
                     line["lines_dropped"], self._dropped = self._dropped, 0
                 line["time"] = rfc3339(line["time"])
-                _write_all((render(line) + "\n").encode(errors="backslashreplace"))
+                with self.lock:
+                    write_all(_STDERR, (render(line) + "\n").encode(errors="backslashreplace"))
 
 
 def rfc3339(seconds: object) -> str:
@@ -122,14 +125,19 @@ def _plain(value: object, *, quote: bool = True) -> str:
     return text if text.isprintable() and not (quote and " " in text) else repr(text)
 
 
-def _write_all(line: bytes) -> None:
-    """Write to standard error, which the command may have made non-blocking: it shares the description with us."""
-    while line:
+def write_all(descriptor: int, data: bytes) -> bool:
+    """Write to a descriptor that others may have made non-blocking: they share the description with us.
+
+    False if nobody is there to read.
+    """
+    rest = memoryview(data)
+    while rest:
         try:
-            line = line[os.write(_STDERR, line) :]
+            rest = rest[os.write(descriptor, rest) :]
         except BlockingIOError:
             poll = select.poll()
-            poll.register(_STDERR, select.POLLOUT)
+            poll.register(descriptor, select.POLLOUT)
             poll.poll()
         except OSError:
-            return  # nobody is there to read
+            return False
+    return True

@@ -20,6 +20,7 @@ from supervisor.status import Board, Contact, SourceState
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from supervisor.child_logs import ChildLogs
     from supervisor.desired import Desired
     from supervisor.inbox import Inbox
     from supervisor.reload import Reloader
@@ -61,6 +62,7 @@ class Supervisor:
         self._stop = Event()
         self._may_reload = Event()
         self._board = Board()
+        self._child_logs = self._make_child_logs()
 
     def run(self) -> int:
         """Start: sources and sync, the first configuration, the command. Then forward and reap. Leave: with the code."""
@@ -79,7 +81,7 @@ class Supervisor:
             if word is None:
                 raise StartError(self._why_no_configuration())
         if settings.command:
-            pid = self._processes.start(settings.command)
+            pid = self._start_command()
             self._board.command_started(pid)
             note("command.started", f"started {settings.command[0]}", pid=pid)
         self._may_reload.set()
@@ -87,8 +89,24 @@ class Supervisor:
             pid1.forward(number, self._processes, self._log)
         code = pid1.run(self._inbox, self._processes, has_command=bool(settings.command), stop=self._stop, log=self._log)
         self._board.command_ended(code)
+        if self._child_logs:
+            self._child_logs.finish()
         note("supervisor.ended", f"leaving with exit code {code}", exit_code=code)
         return code
+
+    def _make_child_logs(self) -> ChildLogs | None:
+        if self._settings.report.child_logs == "raw":
+            return None
+        from supervisor.child_logs import ChildLogs
+
+        return ChildLogs(self._log)
+
+    def _start_command(self) -> int:
+        """Start the command, which writes to us if its lines are to become JSON."""
+        if not self._child_logs:
+            return self._processes.start(self._settings.command)
+        with self._child_logs.outputs() as outputs:
+            return self._processes.start(self._settings.command, outputs)
 
     def _deadline(self) -> float:
         timeout_s = self._settings.startup_timeout_s

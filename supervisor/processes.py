@@ -50,15 +50,16 @@ class Processes:
         self.forwarded: dict[int, int] = {}
         """How often each signal was sent to the command."""
 
-    def start(self, command: list[str]) -> int:
+    def start(self, command: list[str], outputs: tuple[int, int] | None = None) -> int:
         """Start the command in a process group of its own, the foreground one on a terminal, and return its process ID.
 
-        Raises StartError with 127 if there is no such command and 126 if it cannot be executed.
+        It writes to the descriptors `outputs`, if given, and else to our standard output and error. Raises StartError with
+        127 if there is no such command and 126 if it cannot be executed.
         """
         our_terminal = terminal.ours()
         try:
             with self._lock:
-                self._pid = start_command(command, self._given_mask, our_terminal)
+                self._pid = start_command(command, self._given_mask, our_terminal, outputs)
         except BaseException:
             terminal.take_back(our_terminal)
             raise

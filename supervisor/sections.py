@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from supervisor.convert import (
     to_address,
+    to_child_logs,
     to_existing_file,
     to_folder,
     to_level,
@@ -78,6 +79,7 @@ def _report(given: Given) -> ReportSettings:
     return ReportSettings(
         listen=given.one("--listen", to_address, None),
         unhealthy_after_s=given.one("--unhealthy-after", to_seconds, 60.0),
+        child_logs=given.one("--child-logs", to_child_logs, "raw"),
     )
 
 
@@ -92,6 +94,8 @@ def contradictions(settings: Settings, given: Given) -> list[str]:
         problems.append("--configroot without a source: add --configmap or --manifest")
     if not settings.command and not has_sources and not given.problems:
         problems.append("nothing to do: give a source (--configmap, --manifest), a command after --, or both")
+    if settings.report.child_logs == "json" and not settings.command:
+        problems.append("--child-logs needs a command after --: there is nobody whose lines could be JSON")
     if settings.reload.signal and not settings.command:
         problems.append("--reload-signal needs a command after --; a sidecar tells the app by --reload-http")
     return problems

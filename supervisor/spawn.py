@@ -23,18 +23,21 @@ if TYPE_CHECKING:
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
-def start_command(command: list[str], mask: AbstractSet[int], terminal: int | None) -> int:
+def start_command(
+    command: list[str], mask: AbstractSet[int], terminal: int | None, outputs: tuple[int, int] | None = None
+) -> int:
     """Start the command as leader of a process group, the foreground one of `terminal`; return its process ID.
 
-    It gets our environment as we were given it, the signal mask `mask`, and no descriptor of ours. Raises StartError with
-    127 if there is no such command and 126 if it cannot be executed; the failed process is waited for.
+    It gets our environment as we were given it, the signal mask `mask`, and no descriptor of ours but `outputs`, if given, as
+    its standard output and error. Raises StartError with 127 if there is no such command and 126 if it cannot be executed; the
+    failed process is waited for.
     """
     environment = given_environment()
     programs = _candidates(os.fsencode(command[0]), environment)
     failed, report_failure = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _become(programs, command, environment, mask, terminal, report_failure)
+        _become(programs, command, environment, mask, terminal, outputs, report_failure)
     os.close(report_failure)
     # The pipe closes when exec succeeds: then the group exists, and the command is no longer our own code.
     error = os.read(failed, 16)
@@ -101,6 +104,7 @@ def _become(
     environment: Mapping[bytes, bytes],
     mask: AbstractSet[int],
     terminal: int | None,
+    outputs: tuple[int, int] | None,
     report_failure: int,
 ) -> None:
     """Turn this process, fresh from fork, into the command. Nothing is imported and no lock is taken here.
@@ -111,6 +115,9 @@ def _become(
         os.setpgid(0, 0)
         if terminal is not None:
             os.tcsetpgrp(terminal, os.getpid())
+        if outputs:
+            os.dup2(outputs[0], 1)
+            os.dup2(outputs[1], 2)
         for number in _set_by_python():
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -38,6 +38,7 @@ Start:
 Report:
   --listen=ADDRESS             probes, metrics and a status page: [HOST]:PORT or unix:PATH
   --unhealthy-after=SECONDS    /livez fails when a reload has been failing so long; 0: never (60)
+  --child-logs=HOW             raw, or json: each line that the command prints becomes a JSON line (raw)
   --log-format=FORMAT          json, text, or auto: text on a terminal, else json (auto)
   --log-level=LEVEL            debug, info, warning or error (info)
   --v=N                        2 or more is --log-level=debug, as in the Go program

@@ -38,6 +38,8 @@ LAYERS = {
         "notify",
         "backoff",
         "status",
+        "child_lines",
+        "child_logs",
     },
     1: {"settings", "model", "errors", ""},  # "" is the package itself: the version and the map
 }
@@ -52,6 +54,8 @@ WITHIN_A_LAYER = {
     ("processes", "terminal"): "the command's group is the terminal's foreground group as long as it runs",
     ("tree", "generation"): "a generation is a part of the tree that was too long for one file; nobody else uses it",
     ("tree", "links"): "the same",
+    ("child_logs", "child_lines"): "what it writes; nobody else uses it",
+    ("child_logs", "logs"): "the same descriptors, written in the same way and under the same lock",
     ("model", "errors"): "a value that cannot be is Refused by its constructor; errors imports nothing",
 }
 
