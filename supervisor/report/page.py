@@ -21,6 +21,7 @@ KIND = "text/html; charset=utf-8"
 REFRESH_S = 10
 _CLASSES = {"applied": "good", "unchanged": "good", "rolled back": "bad", "refused": "bad", "failed": "bad"}
 _FILES_OPEN = 20
+_DAY_S = 86400
 
 
 def policy() -> str:
@@ -63,7 +64,8 @@ def _verdict(facts: dict[str, Any]) -> tuple[str, str, str]:
     if config["in_sync"]:
         title = "What is wanted is live" + (", as far as we know" if troubles else "")
         return "wait" if troubles or bad else "good", title, since + "".join(troubles + bad)
-    return "bad", "What is wanted is not live", _paragraph(config["reason"]) + since + "".join(troubles + bad)
+    title = "The app has not taken what is live" if config["failing_since"] else "What is wanted is not live"
+    return "bad", title, _paragraph(config["reason"]) + since + "".join(troubles + bad)
 
 
 def _paragraph(text: str) -> str:
@@ -105,14 +107,13 @@ def _command(command: dict[str, Any] | None, now: str) -> str:
 
 
 def _sources(sources: list[dict[str, Any]], now: str) -> str:
-    rows = [
-        f'<tr><td>{_text(source["name"])}<td class="plain {"good" if source["ok"] else "bad"}">'
-        f"{'ok' if source['ok'] else 'in trouble'} {_age(source['since'], now)}"
-        f'<td class="plain">{_age(source["last_contact"], now) if source["last_contact"] else "never"}'
-        f"<td>{_text(source['problem'])}"
-        for source in sources
-    ]
-    return _section("sources", "Sources", _table("sources", ("Source", "State", "Last contact", "Last error"), rows))
+    heads = ("Source", "State", "Last contact", "Last error")
+    rows = []
+    for source in sources:
+        state = '<span class="good">ok</span>' if source["ok"] else '<span class="bad">in trouble</span>'
+        contact = _age(source["last_contact"], now) if source["last_contact"] else "never"
+        rows.append((_text(source["name"]), f"{state} since {_age(source['since'], now)}", contact, _text(source["problem"])))
+    return _section("sources", "Sources", _table("sources", heads, rows))
 
 
 def _outcomes(outcomes: list[dict[str, Any]], now: str) -> str:
@@ -137,13 +138,13 @@ def _files(config: dict[str, Any]) -> str:
     files = config["files"]
     if not files:
         return ""
+    heads = ("Path", "Size", "Mode", "SHA-256")
     rows = [
-        f'<tr><td class="code">{_text(file["path"])}<td class="number">{_size(file["bytes"])}'
-        f'<td class="code">{_text(file["mode"])}<td class="code">{_text(file["digest"])}'
+        tuple(f"<code>{_text(value)}</code>" for value in (file["path"], _size(file["bytes"]), file["mode"], file["digest"]))
         for file in files
     ]
     title = f"{config['files_in_all']} file{'s' * (config['files_in_all'] != 1)}, {_size(sum(file['bytes'] for file in files))}"
-    table = _table("files", ("Path", "Size", "Mode", "SHA-256"), rows)
+    table = _table("files", heads, rows)
     opened = " open" if len(files) <= _FILES_OPEN else ""
     return _section("files", "Files", f"<details{opened}><summary>{title}</summary>{table}</details>")
 
@@ -164,9 +165,14 @@ def _list(rows: Iterable[tuple[str, str]]) -> str:
     return f"<dl>{''.join(f'<dt>{name}</dt><dd>{value}</dd>' for name, value in rows)}</dl>"
 
 
-def _table(labelled_by: str, heads: tuple[str, ...], rows: list[str]) -> str:
-    head = "".join(f'<th scope="col">{name}' for name in heads)
-    return f'<div class="scroll"><table aria-labelledby="{labelled_by}"><tr>{head}{"".join(rows)}</table></div>'
+def _table(labelled_by: str, heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A table; each cell knows the head of its column, which stands beside it where the page is narrow."""
+    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+    body = ""
+    for row in rows:
+        cells = [f'<td data-head="{name}">{cell}</td>' for name, cell in zip(heads, row, strict=True)]
+        body += f"<tr>{''.join(cells)}</tr>"
+    return f'<table aria-labelledby="{labelled_by}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _text(value: object) -> str:
@@ -184,10 +190,11 @@ def _size(size: int) -> str:
 def _age(time: str, now: str) -> str:
     """How long ago that was, with the time itself beside it."""
     seconds = (datetime.fromisoformat(now) - datetime.fromisoformat(time)).total_seconds()
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+    for size, unit in ((_DAY_S, "d"), (3600, "h"), (60, "min"), (1, "s")):
         if seconds >= size:
             ago = f"{seconds // size:.0f} {unit} ago"
             break
     else:
         ago = "just now"
-    return f'<time datetime="{_text(time)}" title="{_text(time)}">{ago}, at {_text(time[11:19])} UTC</time>'
+    day = f"{time[:10]} " if seconds >= _DAY_S else ""
+    return f'<time datetime="{_text(time)}" title="{_text(time)}">{ago}, at {_text(day + time[11:19])} UTC</time>'

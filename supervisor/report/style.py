@@ -15,7 +15,7 @@ h1 { margin: 0; font-size: 1.35rem; line-height: 1.25; }
 h2 { margin: 0 0 .5rem; font-size: 1rem; }
 p { margin: .25rem 0; }
 a { color: inherit; }
-code, td.code { font-family: ui-monospace, monospace; font-size: .9em; overflow-wrap: anywhere; }
+code { font-family: ui-monospace, monospace; font-size: .9em; overflow-wrap: anywhere; }
 .soft { color: var(--soft); }
 header, section { margin-bottom: 1rem; padding: 1rem; background: var(--card); border: 1px solid var(--line);
   border-radius: .5rem; overflow-wrap: anywhere; }
@@ -29,12 +29,16 @@ header p { color: var(--ink); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: 0; }
 dt { color: var(--soft); }
 dd { margin: 0; min-width: 0; }
-.scroll { overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; }
 th, td { padding: .3rem .75rem .3rem 0; border-top: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { color: var(--soft); font-weight: normal; white-space: nowrap; }
-td.number { text-align: right; white-space: nowrap; }
-td.plain { white-space: nowrap; }
+td:empty::after { content: "–"; color: var(--soft); }
+@media (max-width: 40rem) {
+  table, tbody, tr, td { display: block; } thead { display: none; }
+  tr { border-top: 1px solid var(--line); padding: .3rem 0; }
+  td { border: 0; padding: 0; }
+  td::before { content: attr(data-head) ": "; color: var(--soft); }
+}
 ol { margin: 0; padding: 0; list-style: none; }
 ol > li { position: relative; margin-left: .35rem; padding: 0 0 .75rem 1.25rem; border-left: 2px solid var(--line); }
 ol > li::before { content: ""; position: absolute; left: -.42rem; top: .4rem; width: .7rem; height: .7rem;

@@ -41,7 +41,7 @@ def test_each_stream_stays_on_its_own(start: Start) -> None:
     assert error.items() >= {"message": "two", "stream": "stderr"}.items()
 
 
-def test_raw_is_a_plain_inherited_descriptor(start: Start, tmp_path: Path) -> None:
+def test_raw_is_a_plain_inherited_descriptor(tmp_path: Path) -> None:
     """The command writes to the very file that we were given."""
     with (tmp_path / "out").open("wb") as out:
         command = [*SUPERVISOR, "--", sys.executable, "-c", "import os; print(os.stat(1).st_ino, os.isatty(1))"]
@@ -85,7 +85,7 @@ def test_we_do_not_wait_for_ever_for_others(start: Start) -> None:
     os.kill(int(daemon), signal.SIGKILL)
 
 
-def test_a_reader_that_waits_makes_the_command_wait(tmp_path: Path) -> None:
+def test_a_reader_that_waits_makes_the_command_wait() -> None:
     """As a plain pipe does: nothing piles up with us, and all of it arrives when he reads on."""
     reading, writing = os.pipe()
     running = pump(sys.executable, "-c", PRINT.format(times=200), stdout=writing)
@@ -115,7 +115,7 @@ def test_a_reader_that_is_gone_is_gone_for_the_command_too() -> None:
     assert running.wait(20) in {128 + signal.SIGPIPE, 1, 2}, "a shell may see the signal or the error"
 
 
-def test_our_own_lines_stay_whole_between_those_of_the_command(start: Start) -> None:
+def test_our_own_lines_stay_whole_between_those_of_the_command() -> None:
     """All go to one place, as in a container: every line is JSON."""
     script = "i=0; while [ $i -lt 3000 ]; do echo out $i; echo err $i >&2; kill -USR1 $PPID; i=$((i+1)); done"
     reading, writing = os.pipe()
@@ -132,7 +132,7 @@ def test_our_own_lines_stay_whole_between_those_of_the_command(start: Start) -> 
 
 @pytest.mark.slow
 def test_fifty_megabytes_a_second_go_through(tmp_path: Path) -> None:
-    """And not one line is missing: texts, JSON, and a mixture, beside `cat` through a pipe. Processor time, for others run too."""
+    """And not one line is missing: texts, JSON, and a mixture, as much as `cat` prints. In processor time: others run too."""
     entry = b'{"time": "2026-11-25T02:31:05.898Z", "level": "info", "msg": "request served", "path": "/a/b", "ms": 12.5}\n'
     text = b'10.0.0.1 - - [25/Nov/2026] "GET /some/path?query=1 HTTP/1.1" 200 1234 "-" "Mozilla/5.0"\n'
     for content in (text, entry, text + entry):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -33,7 +34,7 @@ def rendered(printed: bytes, cuts: Sequence[int] = ()) -> list[bytes]:
     """The JSON lines of what was printed, which arrives in pieces cut at these places."""
     lines = ChildLines("stdout")
     places = sorted({0, *(cut % (len(printed) + 1) for cut in cuts), len(printed)})
-    chunks = [printed[begin:end] for begin, end in zip(places, places[1:], strict=False)]
+    chunks = [printed[begin:end] for begin, end in itertools.pairwise(places)]
     found = b"".join([lines.feed(chunk, TIME) for chunk in chunks if chunk] + [lines.end(TIME)])
     assert found == b"" or found.endswith(b"\n")
     return found.split(b"\n")[:-1]
@@ -91,8 +92,11 @@ def test_a_line_that_is_an_object_passes_as_it_is(line: bytes) -> None:
         b'{"a": -Infinity}',
         b'{"a": 1}{}',
         b"{" * 100_000,
-    ]
-    + [b'{"a": "\xff"}', b'{"a": "' + b"x" * LIMIT + b'"}', b'{"a": ' + b"9" * 5000 + b"}", b'{"a": "\x01"}'],
+        b'{"a": "\xff"}',
+        b'{"a": "' + b"x" * LIMIT + b'"}',
+        b'{"a": ' + b"9" * 5000 + b"}",
+        b'{"a": "\x01"}',
+    ],
 )
 def test_whatever_else_becomes_one(line: bytes) -> None:
     """Also what Python's own reader would take, and JSON would not."""
