@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 import select
 import time
+from _thread import allocate_lock
 from contextlib import contextmanager
-from threading import Lock, Thread
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from supervisor.child_lines import ChildLines
 from supervisor.logs import rfc3339, write_all
 
 if TYPE_CHECKING:
+    from _thread import LockType
     from collections.abc import Iterator
 
     from supervisor.logs import Log
@@ -35,7 +37,7 @@ class ChildLogs:
     def __init__(self, log: Log) -> None:
         """Lines of our own log, and of both streams if they lead to one place, are written one at a time."""
         is_same = os.path.sameopenfile(_STDOUT, _STDERR)
-        self._locks = {_STDOUT: log.lock if is_same else Lock(), _STDERR: log.lock}
+        self._locks = {_STDOUT: log.writing if is_same else allocate_lock(), _STDERR: log.writing}
         self._pumps: list[_Pump] = []
 
     @contextmanager
@@ -62,7 +64,7 @@ class ChildLogs:
 class _Pump(Thread):
     """One stream, from a pipe to a descriptor of ours."""
 
-    def __init__(self, stream: str, to: int, lock: Lock) -> None:
+    def __init__(self, stream: str, to: int, lock: LockType) -> None:
         super().__init__(name=f"child-{stream}", daemon=True)
         self._lines = ChildLines(stream)
         self._to = to

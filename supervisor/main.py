@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import traceback
@@ -12,10 +13,13 @@ from typing import TYPE_CHECKING
 from supervisor import __version__, pid1
 from supervisor.backoff import backoff
 from supervisor.errors import SourceError, StartError, UsageError
+from supervisor.forwarding import Forwarding
 from supervisor.inbox import Applied, Signal
 from supervisor.logs import Log
 from supervisor.processes import Processes
+from supervisor.spawn import try_to_become
 from supervisor.status import Board, Contact, SourceState
+from supervisor.stopping import Stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,30 +28,60 @@ if TYPE_CHECKING:
     from supervisor.desired import Desired
     from supervisor.inbox import Inbox
     from supervisor.reload import Reloader
-    from supervisor.settings import Address, Settings
+    from supervisor.settings import Address, InitSettings, ReportSettings, Settings, User
     from supervisor.source import Source
+    from supervisor.sync import Sync
 
 
 def run(inbox: Inbox, argv: list[str], environment: Mapping[str, str]) -> int:
     """Do what was asked for and return the exit code."""
     from supervisor import cli
 
+    parent = os.getppid()
     try:
         settings = cli.read(argv, environment)
+        _check_user(settings.init.user)
     except cli.Leave as leave:
         print(leave, flush=True)
         return 0
     except UsageError as error:
         print(*(f"config-supervisor: {problem}" for problem in error.problems), sep="\n", file=sys.stderr, flush=True)
         return 2
-    log = Log(settings.logs)
+    log = Log(settings.logs.format, settings.logs.level)
     try:
+        _ask_the_kernel(settings.init, parent)
         return Supervisor(settings, inbox, log, environment).run()
     except StartError as error:
         log.error("start.failed", str(error), exit_code=error.exit_code)
         return error.exit_code
     finally:
         log.close()
+
+
+def _check_user(user: User | None) -> None:
+    """Raises UsageError if the command cannot be run as that user: before anything is started."""
+    error = try_to_become(user) if user else 0
+    if user and error:
+        raise UsageError([f"--user={user.text}: cannot become that user: {os.strerror(error)}; only root can"])
+
+
+def _ask_the_kernel(init: InitSettings, parent: int) -> None:
+    if init.subreaper:
+        from supervisor.prctl import become_subreaper
+
+        become_subreaper()
+    if init.parent_death_signal:
+        from supervisor.prctl import ask_for_signal_when_parent_dies
+
+        ask_for_signal_when_parent_dies(init.parent_death_signal, parent)
+
+
+def _make_child_logs(report: ReportSettings, log: Log) -> ChildLogs | None:
+    if report.child_logs == "raw":
+        return None
+    from supervisor.child_logs import ChildLogs
+
+    return ChildLogs(log)
 
 
 class Supervisor:
@@ -58,55 +92,74 @@ class Supervisor:
         self._inbox = inbox
         self._log = log
         self._environment = environment
-        self._processes = Processes(inbox.given_mask)
+        init = settings.init
+        self._child_logs = _make_child_logs(settings.report, log)
+        outputs = self._child_logs.outputs if self._child_logs else None
+        self._processes = Processes(inbox.given_mask, init.user, new_session=init.new_session, outputs=outputs)
+        self._forwarding = Forwarding(self._processes, log, init.rewrites, to_group=init.group_kill, own_session=init.new_session)
         self._stop = Event()
         self._may_reload = Event()
         self._board = Board()
-        self._child_logs = self._make_child_logs()
+        self._sync: Sync | None = None
 
     def run(self) -> int:
+        """Run to the end. No hook survives us."""
+        try:
+            return self._run()
+        finally:
+            self._stop.set()
+            self._processes.kill_hooks()
+
+    def _run(self) -> int:
         """Start: sources and sync, the first configuration, the command. Then forward and reap. Leave: with the code."""
         settings = self._settings
         note = self._log.info if settings.has_sources else self._log.debug  # a plain init is silent
         note("supervisor.started", f"config-supervisor {__version__}", version=__version__, command=settings.command)
-        held: list[Signal] = []
         if settings.report.listen:
             self._listen_at(settings.report.listen)
         if settings.has_sources:
             self._start_threads()
-            word, held = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
+            word = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
             if isinstance(word, Signal):
                 note("supervisor.stopped", f"stopped by signal {word} before the first configuration", signal=word)
                 return 128 + word
             if word is None:
                 raise StartError(self._why_no_configuration())
         if settings.command:
-            pid = self._start_command()
-            self._board.command_started(pid)
+            pid = self._processes.start(settings.command)
             note("command.started", f"started {settings.command[0]}", pid=pid)
+            pid1.tell_who_reaps(self._log, is_subreaper=settings.init.subreaper)
         self._may_reload.set()
-        for number in held:
-            pid1.forward(number, self._processes, self._log)
-        code = pid1.run(self._inbox, self._processes, has_command=bool(settings.command), stop=self._stop, log=self._log)
-        self._board.command_ended(code)
+        code = self._forward_and_reap()
         if self._child_logs:
             self._child_logs.finish()
         note("supervisor.ended", f"leaving with exit code {code}", exit_code=code)
         return code
 
-    def _make_child_logs(self) -> ChildLogs | None:
-        if self._settings.report.child_logs == "raw":
-            return None
-        from supervisor.child_logs import ChildLogs
-
-        return ChildLogs(self._log)
-
-    def _start_command(self) -> int:
-        """Start the command, which writes to us if its lines are to become JSON."""
-        if not self._child_logs:
-            return self._processes.start(self._settings.command)
-        with self._child_logs.outputs() as outputs:
-            return self._processes.start(self._settings.command, outputs)
+    def _forward_and_reap(self) -> int:
+        """The main thread's work, until the command ends or we are asked to stop; returns the exit code."""
+        init = self._settings.init
+        stopping = Stopping(
+            self._forwarding,
+            self._processes,
+            self._log,
+            kill_timeout_s=init.kill_timeout_s,
+            delay_s=init.stop_delay_s,
+            on_stop=self._stop.set,
+        )
+        code = pid1.run(
+            self._inbox,
+            self._processes,
+            self._forwarding,
+            stopping,
+            has_command=bool(self._settings.command),
+            on_end=self._sync.command_ended if self._sync else lambda _: False,
+        )
+        self._stop.set()
+        self._processes.kill_hooks()
+        if init.group_kill and (init.subreaper or os.getpid() == 1):
+            pid1.end_the_rest(self._inbox, self._processes)
+        return 0 if code in init.remap_exit else code
 
     def _deadline(self) -> float:
         timeout_s = self._settings.startup_timeout_s
@@ -130,6 +183,7 @@ class Supervisor:
 
     def _start_threads(self) -> None:
         """A thread for each source, and the sync thread. Raises StartError if the folder or the cluster cannot be had."""
+        from supervisor.app import App
         from supervisor.desired import Desired
         from supervisor.report import Report
         from supervisor.source import make_sources
@@ -139,19 +193,19 @@ class Supervisor:
         tree = Tree(self._settings.files.root)
         sources = make_sources(self._settings.sources, self._environment.get("KUBECONFIG"))
         desired = Desired(tuple(source.name for source in sources))
-        sync = Sync(
+        self._sync = Sync(
             self._settings,
             desired,
             tree,
+            make_app=partial(App, self._settings, self._processes, self._log, lambda: self._reloaders),
             stop=self._stop,
             first_is_live=self._hear_first,
-            reloaders=lambda: self._reloaders,
             report=Report(self._log, self._board, tree).tell,
         )
         for source in sources:
             self._board.sources[source.name] = SourceState(source.name, source.contact, f"{source.name}: no answer yet")
             self._keep_running(source.name, partial(self._listen, source, desired))
-        self._keep_running("sync", sync.run)
+        self._keep_running("sync", self._sync.run)
 
     def _keep_running(self, name: str, work: Callable[[], None]) -> None:
         """Run something in a thread of its own, which nobody waits for, and again if it fails. The command is not touched."""
@@ -207,4 +261,4 @@ class Supervisor:
         from supervisor.reload import make_reloaders
 
         self._may_reload.wait()
-        return make_reloaders(self._settings.reload, self._processes)
+        return make_reloaders(self._settings, self._processes, self._inbox, self._log)

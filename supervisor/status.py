@@ -45,26 +45,33 @@ class SourceState:
 
 
 class CommandState:
-    """The command as the main thread last left it."""
+    """The command, as whoever starts and reaps it last left it."""
 
     __slots__ = ("exits", "pid", "since", "starts")
 
-    def __init__(self, pid: int | None, starts: int, exits: dict[int, int]) -> None:
+    def __init__(self, pid: int | None = None, starts: int = 0, exits: dict[int, int] | None = None) -> None:
         self.pid = pid
         """Its process ID, None while it does not run."""
         self.since = time.time()
         """Unix time of its start or of its end."""
         self.starts = starts
-        self.exits = exits
+        self.exits = exits or {}
         """How often it ended with each exit code."""
+
+    def started(self, pid: int) -> CommandState:
+        """The state after one more start."""
+        return CommandState(pid, self.starts + 1, self.exits)
+
+    def ended(self, code: int) -> CommandState:
+        """The state after its end with an exit code."""
+        return CommandState(None, self.starts, {**self.exits, code: self.exits.get(code, 0) + 1})
 
 
 class Board:
-    """One run. Main thread: `command`; sync thread: `config`, `begun`; each source's thread: its own of `sources`."""
+    """One run. The sync thread writes `config` and `begun`; each source's thread its own of `sources`."""
 
     def __init__(self) -> None:
         self.started = time.time()
-        self.command = CommandState(None, 0, {})
         self.begun = 0.0
         """Unix time at which the first configuration was live; 0 before."""
         self.config: ConfigState | None = None
@@ -74,15 +81,6 @@ class Board:
         """How often each of our threads had to be started again."""
         self.down: dict[str, float] = {}
         """Of threads that have done nothing since a crash: the Unix time of the first one."""
-
-    def command_started(self, pid: int) -> None:
-        """Say that the command runs."""
-        self.command = CommandState(pid, self.command.starts + 1, self.command.exits)
-
-    def command_ended(self, code: int) -> None:
-        """Say that it has ended, with which exit code."""
-        exits = self.command.exits
-        self.command = CommandState(None, self.command.starts, {**exits, code: exits.get(code, 0) + 1})
 
     def crashed(self, thread: str) -> None:
         """Count a crash of one of our threads; called by that thread."""

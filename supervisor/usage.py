@@ -27,13 +27,56 @@ Files:
   --configroot=DIR             where files go; needed as soon as there is a source
 
 Reload:
-  --reload-signal=SIG          sent to the command (HUP, if there is one and no --reload-http)
-  --reload-http=URL            requested after a change: http://… or https://…
+  --reload-signal=SIG          sent to the command (HUP, if there is one and no other way is given)
+  --reload-signal-force        send it even if the app has no handler for it and would end
+  --reload-process=NAME        send the signal to processes of that name instead, or to the one
+                               of a PID file: pid:/path (a sidecar needs shareProcessNamespace)
+  --reload-http=URL            requested after a change: http://…, https://… or, for a socket
+                               file, http+unix://%2Fpath%2Fto%2Fsocket/…
   --reload-http-method=METHOD  (POST)
+  --reload-http-header=NAME=VALUE …
+                               a header of the request
+  --reload-http-header-file=NAME=FILE …
+                               a header whose value is read from a file, for each request anew
+  --reload-http-body=TEXT      the body of the request
+  --reload-http-ca=FILE        certificates to trust, instead of the system's
+  --reload-http-timeout=SECONDS
+                               for the whole request (10)
+  --reload-http-status=LIST    statuses that are a yes: 2xx, or as 200,204 or 200-299 (2xx)
+  --reload-command=CMD         run to tell the app, without a shell; an exit code is its word
+  --reload-restart             stop the command and start it again
+  --reload-exit                stop, so that Kubernetes starts the container again
+  --reload-none                tell nobody: only keep the files
+  --reload-retries=N           so often an app that cannot be reached is asked again (5)
   --reload-interval=SECONDS    least time between two reloads (1)
+  --splay=SECONDS              wait a random part of this before publishing a change (0)
+
+Safety:
+  --validate=CMD               check a revision: with {} in it, run on the staged folder, for which
+                               {} stands, before it is published; without, after that and before
+                               the reload
+  --confirm-http=URL           the app took it when this answers 2xx …
+  --confirm-match=REGEX        … with a body that matches
+  --confirm-command=CMD        the app took it when this exits 0
+  --confirm-within=SECONDS     time for that, from the reload on (30)
+  --settle=SECONDS             from the reload on, time in which the command must not die (1)
+  --no-rollback                keep new files even if they are refused
+  --hook-timeout=SECONDS       for every command that is run: TERM, then KILL to its group (60)
 
 Start:
   --startup-timeout=SECONDS    time for the first configuration; 0 waits for ever (60)
+
+Init:
+  --kill-timeout=SECONDS       from a stop signal to KILL for the command and its group (never)
+  --stop-delay=SECONDS         wait before a stop signal is forwarded; a second one ends that (0)
+  --stop-signal=SIG            what TERM becomes for the command; the same as --rewrite=TERM:SIG
+  --rewrite=A:B …              forward signal B instead of A, by name or number; 0 drops it
+  --group-kill                 forward to the command's process group, and end what it leaves behind
+  --subreaper                  reap orphans without being PID 1
+  --parent-death-signal=SIG    sent to us, and so forwarded, when our parent dies
+  --remap-exit=CODE …          leave with 0 when the command exits with CODE, as 143
+  --new-session                start the command in a session of its own, with the terminal
+  --user=USER[:GROUP]          run the command, and nothing else, as somebody else
 
 Report:
   --listen=ADDRESS             probes, metrics and a status page: [HOST]:PORT or unix:PATH

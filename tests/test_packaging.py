@@ -115,14 +115,15 @@ def only(folder: Path, pattern: str) -> Path:
 
 @pytest.mark.slow
 def test_the_wheel_holds_the_package_and_its_types(built: Path) -> None:
-    """All of our modules, the mark that they are typed, the licence; no tests."""
+    """All of our modules, the mark that they are typed, the two scripts, the licence; no tests."""
     with zipfile.ZipFile(only(built, "*.whl")) as wheel:
         names = set(wheel.namelist())
 
     modules = {str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "supervisor").rglob("*.py")}
-    about = f"config_supervisor-{__version__}.dist-info/"
-    assert {name for name in names if not name.startswith(about)} == {*modules, "supervisor/py.typed"}
-    assert {about + name for name in ("METADATA", "entry_points.txt", "licenses/LICENSE")} <= names
+    about, data = f"config_supervisor-{__version__}.dist-info/", f"config_supervisor-{__version__}.data/"
+    scripts = {f"{data}scripts/{name}" for name in ("config-supervisor", "config-controller")}
+    assert {name for name in names if not name.startswith(about)} == {*modules, *scripts, "supervisor/py.typed"}
+    assert {about + name for name in ("METADATA", "licenses/LICENSE")} <= names
 
 
 @pytest.mark.slow
@@ -143,7 +144,7 @@ def test_an_installed_program_tells_its_version_and_runs(installed: Path, tmp_pa
     run = run_in(tmp_path, installed)
 
     assert run(name, "--version").stdout == f"config-supervisor {__version__}\n"
-    done = run(name, "--", "sh", "-c", "echo $PWD; exit 7")
+    done = run(name, "--subreaper", "--", "sh", "-c", "echo $PWD; exit 7")
     assert (done.returncode, done.stdout, done.stderr) == (7, f"{tmp_path}\n", "")
     where = run("python", "-c", "import supervisor; print(supervisor.__file__)").stdout
     assert where.startswith(str(installed.parent))

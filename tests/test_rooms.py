@@ -13,27 +13,34 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "supervisor"
 
 LAYERS = {
-    5: {"__main__", "main", "cli", "sections"},
+    5: {"__main__", "plain", "main", "cli", "sections", "reload_sections"},
     4: {
-        *("pid1", "sync"),
+        *("pid1", "sync", "transaction", "app"),
         *("report", "report.answers", "report.facts", "report.health", "report.line", "report.metrics"),
         *("report.page", "report.server", "report.state", "report.style"),
     },
     3: {
+        *("forwarding", "stopping"),
         *("source", "source.decode", "source.manifest", "source.objects"),
-        *("reload", "reload.by_http", "reload.by_signal"),
-        *("items", "convert", "usage"),
+        *("reload", "reload.by_command", "reload.by_exit", "reload.by_http", "reload.by_restart", "reload.by_signal"),
+        *("confirm", "ledger", "trial", "splay"),
+        *("items", "convert", "convert_reload", "usage"),
     },
     2: {
         "inbox",
         "processes",
         "spawn",
+        "unstartable",
+        "running_hook",
         "terminal",
+        "prctl",
         "tree",
         "generation",
         "links",
         "cluster",
         "desired",
+        "hook",
+        "request",
         "logs",
         "notify",
         "backoff",
@@ -47,13 +54,21 @@ LAYER = {room: number for number, rooms in LAYERS.items() for room in rooms}
 
 # Imports within one layer, each with its reason. Rooms of one folder (source/, reload/) know each other anyway.
 WITHIN_A_LAYER = {
-    ("__main__", "main"): "the first lines take the signals, then hand over",
+    ("__main__", "plain"): "the first lines take the signals, then hand over",
+    ("__main__", "main"): "the same, if there is more to do",
     ("main", "cli"): "main is what the command line is read for",
     ("cli", "sections"): "sections is the part of reading that knows what each option means",
+    ("sections", "reload_sections"): "the part of it that knows two large groups; nobody else uses it",
+    ("convert_reload", "convert"): "the same for values: some are seconds with a further condition",
+    ("sync", "transaction"): "sync is the loop, transaction what is done in it; nobody else uses it",
+    ("hook", "processes"): "what a process's end means to us: two rooms, because processes knows nothing of revisions",
     ("processes", "spawn"): "the part of it that runs in, or makes, the new process; nobody else uses it",
+    ("processes", "running_hook"): "the same for a hook, imported when there is one",
+    ("spawn", "unstartable"): "what to say when that fails, imported when it does",
     ("processes", "terminal"): "the command's group is the terminal's foreground group as long as it runs",
     ("tree", "generation"): "a generation is a part of the tree that was too long for one file; nobody else uses it",
     ("tree", "links"): "the same",
+    ("processes", "status"): "it fills the command's cell of the notice board",
     ("child_logs", "child_lines"): "what it writes; nobody else uses it",
     ("child_logs", "logs"): "the same descriptors, written in the same way and under the same lock",
     ("model", "errors"): "a value that cannot be is Refused by its constructor; errors imports nothing",
@@ -66,20 +81,23 @@ DOORS = {
     r"psutil\b": {"reload.by_signal"},
     r"docopt\b": {"cli"},
     r"prometheus_client\b": {"report.metrics"},
-    r"socket\b": {"report.server"},
     r"yaml\b": {"source.manifest"},
     r"(pythonjsonlogger|logging)\b": {"logs"},
-    r"http\.client\b": {"reload.by_http"},
-    r"signal\.(sigwaitinfo|sigtimedwait|sigwait|sigpending)": {"inbox"},
-    r"signal\.(pthread_sigmask)": {"inbox", "spawn"},
-    r"signal\.(signal|set_wakeup_fd|siginterrupt|setitimer|alarm|raise_signal|pthread_kill|pidfd_send_signal)$": {"spawn"},
+    r"http\.client\b": {"request"},
+    r"socket\b": {"request", "report.server"},  # to the app; from whoever asks
+    r"_?signal\.(sigwaitinfo|sigtimedwait|sigwait|sigpending)": {"inbox", "terminal"},  # two that the terminal's loss brings
+    r"_?signal\.(pthread_sigmask)": {"inbox", "spawn"},
+    r"_?signal\.(signal|set_wakeup_fd|siginterrupt|setitimer|alarm|raise_signal|pthread_kill|pidfd_send_signal)$": {"spawn"},
     r"os\.(fork|forkpty|exec\w+|posix_spawnp?|spawn\w+|system|popen|setpgid|setsid)$": {"spawn"},
+    r"os\.(set(res|re|e)?[ug]id|setgroups|initgroups)$": {"spawn"},
     r"os\.(wait|waitpid|wait[34]|waitid)$": {"processes", "spawn"},  # spawn waits for a process that never became the command
-    r"os\.tcsetpgrp$": {"terminal", "spawn"},
-    r"os\.(kill|killpg)$": {"processes", "inbox"},  # inbox wakes its own main thread
+    r"os\.tcsetpgrp$": {"terminal"},
+    r"os\.(kill|killpg)$": {"processes", "inbox", "prctl"},  # inbox wakes its own main thread; prctl does what the kernel missed
+    r"ctypes\b": {"prctl"},
     r"os\._exit$": {"spawn", "__main__"},
     r"os\.(environb?|getenvb?|putenv|unsetenv)$": {"spawn", "__main__"},
-    r"fcntl\b": {"tree"},
+    r"fcntl\b": {"tree", "terminal"},  # a lock; the terminal's ioctls
+    r"termios\b": {"terminal"},
     r"os\.(mkdir|chmod|rmdir)$": {"tree", "generation"},
     r"os\.rename$": {"tree", "generation", "links"},
     r"os\.unlink$": {"tree", "generation", "links", "report.server"},  # a socket that a run before has left
@@ -104,7 +122,7 @@ NOWHERE = {
 LINES_MAX = 300
 FUNCTION_LINES_MAX = 40
 CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]*|[A-Z][A-Za-z0-9]*|__version__")  # the second form is the name of a type
-PURE_CALLS = {"re.compile", "frozenset", "typing.NewType", "typing.TypeVar", "re.findall"}
+PURE_CALLS = {"re.compile", "frozenset", "float", "typing.NewType", "typing.TypeVar", "re.findall"}
 MUTATORS = {"append", "add", "update", "extend", "insert", "pop", "popitem", "remove", "discard", "clear", "setdefault", "sort"}
 
 
@@ -400,6 +418,7 @@ def test_rooms_and_functions_are_small(room: Room) -> None:
         ("sync", "import kubernetes.client", "sync uses kubernetes.client"),
         ("sync", "def f():\n    from urllib3 import PoolManager", "sync uses urllib3.PoolManager"),
         ("pid1", "import signal\nsignal.sigwait({1})", "pid1 uses signal.sigwait"),
+        ("pid1", "import _signal as signal\nsignal.sigwait({1})", "pid1 uses _signal.sigwait"),
         ("pid1", "from os import kill as hit\nhit(1, 2)", "pid1 uses os.kill"),
         ("pid1", "import os as system\nsystem.fork()", "pid1 uses os.fork"),
         ("pid1", "import os\ngo = os.execvpe", "pid1 uses os.execvpe"),

@@ -30,7 +30,7 @@ class Answers:
         self._settings = settings
         self._board = board
         self._processes = processes
-        self._health = Health(settings, board, inbox, is_stopping)
+        self._health = Health(settings, board, inbox, processes, is_stopping)
         self._render_metrics: Callable[[], bytes] | None = None
 
     def answer(self, target: str) -> Answer:

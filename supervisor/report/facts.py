@@ -43,7 +43,7 @@ def facts(settings: Settings, board: Board, health: Health, processes: Processes
             )
         },
         "config": _config(board.config) if settings.has_sources else None,
-        "command": _command(settings, board, processes) if settings.command else None,
+        "command": _command(settings, processes) if settings.command else None,
         "sources": [
             {
                 "name": source.name,
@@ -92,9 +92,9 @@ def _outcome(told: Told) -> Facts:
     return {"time": rfc3339(told.at), **outcome_fields(told.outcome), "reason": told.outcome.reason}
 
 
-def _command(settings: Settings, board: Board, processes: Processes) -> Facts:
+def _command(settings: Settings, processes: Processes) -> Facts:
     """The command by its name alone: arguments may hold a secret."""
-    state = board.command
+    state = processes.state
     return {
         "name": settings.command[0],
         "pid": state.pid,

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from supervisor.inbox import Inbox
+    from supervisor.processes import Processes
     from supervisor.settings import Settings
     from supervisor.status import Board
 
@@ -19,12 +20,15 @@ _TURN_S = 10.0
 class Health:
     """Each question is answered by the reason why not; an empty one is a yes. A cluster that is away is never a reason."""
 
-    def __init__(self, settings: Settings, board: Board, inbox: Inbox, is_stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self, settings: Settings, board: Board, inbox: Inbox, processes: Processes, is_stopping: Callable[[], bool]
+    ) -> None:
         self._unhealthy_after_s = settings.report.unhealthy_after_s
         self._has_command = bool(settings.command)
         self._has_sources = settings.has_sources
         self._board = board
         self._inbox = inbox
+        self._processes = processes
         self._is_stopping = is_stopping
         self._asked_at = 0.0
         self._asked_turn = -1
@@ -46,7 +50,7 @@ class Health:
         """Load balancers should send nothing: the app does not run yet, or not for long any more."""
         if self._is_stopping():
             return "a stop is under way"
-        if self._has_command and self._board.command.pid is None:
+        if self._has_command and self._processes.state.pid is None:
             return self.why_not_started() or "the command does not run"
         return self.why_not_started()
 

@@ -15,7 +15,7 @@ _SENTENCES = {
     Verdict.APPLIED: "the configuration is live",
     Verdict.UNCHANGED: "the configuration on disk is what is wanted",
     Verdict.REFUSED: "the configuration was refused",
-    Verdict.ROLLED_BACK: "the configuration was refused, and the one before is live again",
+    Verdict.ROLLED_BACK: "the configuration was refused and rolled back",
     Verdict.FAILED: "the configuration could not be made live",
 }
 
@@ -38,6 +38,8 @@ def outcome_fields(outcome: Outcome) -> dict[str, object]:
         "revision": outcome.revision,
         "verdict": outcome.verdict.value,
         "took_ms": round(outcome.took_s * 1000, 1),
+        "steps_ms": {name: round(seconds * 1000, 1) for name, seconds in outcome.steps},
+        "live": outcome.live,
         "origins": [
             {"kind": origin.kind, "namespace": origin.namespace, "name": origin.name, "resource_version": origin.version}
             for origin in outcome.origins

@@ -64,7 +64,7 @@ class _Metrics(Collector):
         yield _counter("thread_crashes", "Times that a thread of the supervisor had to be started again.", crashes)
 
     def _of_command(self) -> Iterator[Metric]:
-        state = self._board.command
+        state = self._processes.state
         is_up = state.pid is not None
         yield _gauge("command_up", "Whether the command runs.", [({}, is_up)])
         if is_up:
