@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from supervisor.tree import Staged
 
 OUTCOMES_MAX = 50
+_TOLD = {"deliver", "back"}  # steps after which the app has heard of a revision
 # Upper bounds in seconds: a signal takes milliseconds, a check by a big app seconds, retries of an app that is away a minute.
 DURATION_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 CHANGE_BOUNDS = (0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
@@ -86,7 +87,6 @@ def after(state: ConfigState | None, outcome: Outcome, live: Staged | None, good
     revision = live.revision if live else ""
     is_success = outcome.verdict in {Verdict.APPLIED, Verdict.UNCHANGED}
     is_applied = outcome.verdict is Verdict.APPLIED
-    is_failing = not is_success and bool(live) and live != good
     steps = dict(before.steps)
     for name, seconds in outcome.steps:
         steps[name] = steps.get(name, Histogram(DURATION_BOUNDS)).with_one(seconds)
@@ -98,7 +98,7 @@ def after(state: ConfigState | None, outcome: Outcome, live: Staged | None, good
         files=live.listing if live else {},
         wanted=outcome.revision,
         wanted_since=before.wanted_since if outcome.revision and outcome.revision == before.wanted else began,
-        failing_since=(before.failing_since or began) if is_failing else 0.0,
+        failing_since=(before.failing_since or began) if _is_failing(before, outcome, live, good) else 0.0,
         last_refusal=told if outcome.verdict in {Verdict.REFUSED, Verdict.ROLLED_BACK} else before.last_refusal,
         verdicts={**before.verdicts, outcome.verdict: before.verdicts.get(outcome.verdict, 0) + 1},
         last_applied=now if is_applied else before.last_applied,
@@ -107,6 +107,16 @@ def after(state: ConfigState | None, outcome: Outcome, live: Staged | None, good
         steps=steps,
         from_change=before.from_change.with_one(_since_change(outcome, now)) if is_applied and state else before.from_change,
     )
+
+
+def _is_failing(before: ConfigState, outcome: Outcome, live: Staged | None, good: Staged | None) -> bool:
+    """Whether the app has not taken what is live. A check or a disk that fails leaves the app alone with what it has taken."""
+    if outcome.verdict is Verdict.FAILED and not outcome.revision:  # the disk
+        return bool(before.failing_since)
+    is_taken = bool(live and good and live.revision == good.revision)
+    if outcome.verdict is Verdict.FAILED:
+        return not is_taken or bool(_TOLD & {name for name, _ in outcome.steps})
+    return outcome.verdict is Verdict.REFUSED and bool(live) and not is_taken
 
 
 def _since_change(outcome: Outcome, now: float) -> float:

@@ -43,15 +43,15 @@ def test_promtool_finds_no_fault(start: Start, manifest: Manifest, root: Path, h
 
 
 def test_each_change_is_counted_by_its_verdict(start: Start, manifest: Manifest, root: Path, http_app: HttpApp) -> None:
-    """Applied and refused; the revision that is live, its size and whether it is what is wanted."""
-    url, _ = http_app(root / "key", 200, 500, 200)
+    """Applied and rolled back; the revision that is live, its size and whether it is what is wanted."""
+    url, _ = http_app(root / "key", 200, 500, 200, 200)
     options = (f"--configroot={root}", f"--reload-http={url}", "--reload-interval=0")
     running = start("--listen=127.0.0.1:0", f"--manifest={manifest(key='one')}", *options)
     revision = Revision(running.wait_for_event("config.applied")["revision"])
     wait_for_sample(running, f'config_info{{revision="{revision}"}}', 1)
     first = samples(running)
     manifest(key="three", other="12345678")
-    wait_for_sample(running, 'config_applies_total{verdict="refused"}', 1)
+    wait_for_sample(running, 'config_applies_total{verdict="rolled_back"}', 1)
     second = samples(running)
     manifest(key="four")
     wait_for_sample(running, 'config_applies_total{verdict="applied"}', 2)
@@ -61,7 +61,8 @@ def test_each_change_is_counted_by_its_verdict(start: Start, manifest: Manifest,
     assert first["config_supervisor_config_in_sync"] == 1
     assert first["config_supervisor_config_apply_duration_seconds_count"] == 1
     assert second["config_supervisor_config_in_sync"] == 0
-    assert second["config_supervisor_config_failing_since_timestamp_seconds"] > 0
+    assert second["config_supervisor_config_failing_since_timestamp_seconds"] == 0
+    assert second['config_supervisor_config_step_duration_seconds_count{step="back"}'] == 1
     last, attempt = (
         "config_supervisor_config_last_success_timestamp_seconds",
         "config_supervisor_config_last_attempt_timestamp_seconds",

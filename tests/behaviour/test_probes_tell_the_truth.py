@@ -10,7 +10,7 @@ import pytest
 
 from tests.asking import address_of, ask, wait_for_status
 from tests.conftest import HttpApp, Manifest, Start, needs_root
-from tests.running import Running, program
+from tests.running import Running, eventually, program
 
 SLOW_APP = """
 import http.server
@@ -86,14 +86,14 @@ def test_from_the_beginning_of_a_stop_we_are_not_ready(start: Start) -> None:
 
 
 def test_a_reload_that_keeps_failing_ends_in_livez(start: Start, manifest: Manifest, root: Path, http_app: HttpApp) -> None:
-    """After --unhealthy-after; the next one that works makes it green again. This is what the 2016 README wished for."""
-    url, _ = http_app(root / "key", 200, 500, 200)
+    """After --unhealthy-after, if the app does not take the way back either; the next one that works makes it green again."""
+    url, _ = http_app(root / "key", 200, 500, 500, 200)
     options = (f"--manifest={manifest(key='one')}", f"--configroot={root}", f"--reload-http={url}", "--reload-interval=0")
     running = start("--listen=127.0.0.1:0", "--unhealthy-after=0.5", *options)
     address = address_of(running)
     running.wait_for_event("config.applied")
     manifest(key="two")
-    running.wait_for_event("config.refused")
+    running.wait_for_event("config.failed")
     at_once = ask(address, "/livez").status
     why = wait_for_status(address, "/livez", 503).json["reason"]
     ready = ask(address, "/readyz").status
@@ -104,6 +104,21 @@ def test_a_reload_that_keeps_failing_ends_in_livez(start: Start, manifest: Manif
     assert why.startswith("the app has not taken its configuration for ")
     assert "answers 500" in why
     assert ready == 200
+
+
+def test_a_roll_back_keeps_livez_green(start: Start, manifest: Manifest, root: Path, http_app: HttpApp) -> None:
+    """The app runs with what it had: that is no reason to start it again. Only the data tells."""
+    url, _ = http_app(root / "key", 200, 500, 200)
+    options = (f"--manifest={manifest(key='one')}", f"--configroot={root}", f"--reload-http={url}", "--reload-interval=0")
+    running = start("--listen=127.0.0.1:0", "--unhealthy-after=0.001", *options)
+    address = address_of(running)
+    running.wait_for_event("config.applied")
+    manifest(key="two")
+    running.wait_for_event("config.rolled_back")
+    eventually(lambda: not ask(address, "/status.json").json["config"]["in_sync"], "the data tells")
+
+    assert statuses(address) == {"/startupz": 200, "/readyz": 200, "/livez": 200, "/healthz": 200}
+    assert ask(address, "/status.json").json["config"]["failing_since"] is None
 
 
 def test_unhealthy_after_can_be_switched_off(start: Start, manifest: Manifest, root: Path, http_app: HttpApp) -> None:
