@@ -11,11 +11,11 @@ import json
 import os
 import random
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from supervisor.errors import Expired, SourceError, StartError, Unavailable
+from supervisor.collection import Collection
+from supervisor.errors import Denied, Expired, SourceError, StartError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,36 +37,21 @@ _SILENCE_S = 90.0
 # The largest object, 1 MiB, has up to six bytes a character in JSON, and its managedFields.
 _LINE_BYTES_MAX = 16 * 2**20
 _MESSAGE_MAX = 300
+_METHODS = {"create": "POST", "patch": "PATCH"}
+_CONTENT_TYPES = {"create": "application/json", "patch": "application/merge-patch+json"}
 OPENED = "OPENED"  # a watch's first event, by us: the server has agreed to it
 
 Object = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """Objects of one kind in one namespace, or the one of them that is called `name`.
+class Seen(NamedTuple):
+    """What the API server tells of itself and of us."""
 
-    With a name, list and watch use a field selector: that is what a Role limited by resourceNames allows (Kubernetes
-    documentation, "Using RBAC authorization", *Referring to resources*).
-    """
-
-    kind: str
-    resource: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}"
-
-    @property
-    def path(self) -> str:
-        """Where the API serves them."""
-        return f"/api/v1/namespaces/{self.namespace}/{self.resource}"
-
-    @property
-    def selection(self) -> list[tuple[str, str]]:
-        """The part of a query that picks ours."""
-        return [("fieldSelector", f"metadata.name={self.name}")]
+    server: str
+    date: str
+    """Its clock, as HTTP writes it."""
+    user: str
+    """Who we are to it; empty if it does not tell."""
 
 
 def find(settings: ClusterSettings, environment_kubeconfig: str | None) -> str | None:
@@ -151,14 +136,51 @@ class Cluster:
                 raise
             response.release_conn()
 
-    def _request(self, path: str, query: list[tuple[str, str]], silence_s: float, collection: Collection, verb: str) -> Any:
-        """Send a GET; return urllib3's response, its body unread."""
+    def look(self) -> Seen:
+        """Ask for what a doctor wants to know. Raises SourceError if the server cannot be reached or does not know us."""
+        version, review = Collection("Version", ""), Collection("SelfSubjectReview", "")
+        with self._translated(version, "ask for"):
+            response = self._request("/version", [], _ANSWER_S, version, "ask for")
+            server, date = str(self._client().configuration.host), str(response.headers.get("Date", ""))
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        try:
+            with self._translated(review, "create"):
+                path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+                answer = _parsed(self._request(path, [], _ANSWER_S, review, "create", body).data)
+        except Unavailable:
+            raise
+        except SourceError:  # before Kubernetes 1.28 nobody can be asked
+            answer = {}
+        return Seen(server, date, str(answer.get("status", {}).get("userInfo", {}).get("username", "")))
+
+    def create(self, collection: Collection, body: Object, *, is_trial: bool = False) -> None:
+        """Create an object; as a trial, the server only says whether it would. Raises SourceError."""
+        query = [("dryRun", "All")] if is_trial else []
+        with self._translated(collection, "create"):
+            self._request(collection.path, query, _ANSWER_S, collection, "create", body)
+
+    def patch(self, collection: Collection, body: Object) -> None:
+        """Change fields of the object that the collection names. Raises SourceError."""
+        with self._translated(collection, "patch"):
+            self._request(f"{collection.path}/{collection.name}", [], _ANSWER_S, collection, "patch", body)
+
+    def _request(
+        self,
+        path: str,
+        query: list[tuple[str, str]],
+        silence_s: float,
+        collection: Collection,
+        verb: str,
+        body: Object | None = None,
+    ) -> Any:
+        """Send a request; return urllib3's response, its body unread."""
         api = self._client()
+        headers = {"Accept": "application/json"} | ({"Content-Type": _CONTENT_TYPES[verb]} if body else {})
         request = api.param_serialize(
-            "GET", path, query_params=query, header_params={"Accept": "application/json"}, auth_settings=["BearerToken"]
+            _METHODS.get(verb, "GET"), path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
         )
         response = api.call_api(*request, _request_timeout=(_CONNECT_S, silence_s)).response
-        if response.status != 200:
+        if not 200 <= response.status < 300:
             raise _error_of(response.status, _parsed(response.data), collection, verb, response.headers.get("Retry-After"))
         return response
 
@@ -265,20 +287,13 @@ def _error_of(code: object, status: Object, collection: Collection, verb: str, r
     if code == 401:
         return SourceError(f"{what}: the API server does not accept our credentials (401): token or certificate expired?")
     if code == 403:
-        return SourceError(f"{what} (403): {said}. Add a Role, and a RoleBinding to it, with {_rule(collection)}")
+        return Denied(f"{what} (403): {said}. Add a Role, and a RoleBinding to it, with {collection.rule}")
     if code == 404:
         return SourceError(f"{what}: the server does not know {collection.path} (404): is this the API server's address?")
     if code in {429, 500, 502, 503, 504}:
         seconds = int(retry_after) if retry_after and retry_after.isdecimal() else 0
         return Unavailable(f"{what}: the API server is busy or not ready ({code}): {said}", retry_after_s=min(seconds, 60))
     return SourceError(f"{what}: the API server answered {code}: {said}")
-
-
-def _rule(collection: Collection) -> str:
-    return (
-        f'in namespace {collection.namespace}: apiGroups: [""], resources: ["{collection.resource}"], '
-        f'resourceNames: ["{collection.name}"], verbs: ["list", "watch"]'
-    )
 
 
 def _short(error: Exception) -> str:

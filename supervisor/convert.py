@@ -43,6 +43,15 @@ def to_existing_file(text: str) -> str:
     return os.path.abspath(text)
 
 
+def to_file(text: str) -> str:
+    """The absolute path of a file that is there or can be made."""
+    if os.path.isdir(text):
+        raise ValueError("is a folder")
+    if not os.path.isdir(os.path.dirname(os.path.abspath(text))):
+        raise ValueError("its folder does not exist")
+    return os.path.abspath(text)
+
+
 def to_folder(text: str) -> str:
     """The absolute path of a folder that is there or can be made."""
     if os.path.exists(text) and not os.path.isdir(text):

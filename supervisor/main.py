@@ -20,6 +20,8 @@ from supervisor.processes import Processes
 from supervisor.spawn import try_to_become
 from supervisor.status import Board, Contact, SourceState
 from supervisor.stopping import Stopping
+from supervisor.termination import last_words, usual_termination_log, write_termination_log
+from supervisor.usage import FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,6 +41,10 @@ def run(inbox: Inbox, argv: list[str], environment: Mapping[str, str]) -> int:
 
     parent = os.getppid()
     try:
+        if argv and argv[0] in FORMS:
+            from supervisor import commands
+
+            return commands.run(argv[0], argv[1:], environment, inbox)
         settings = cli.read(argv, environment)
         _check_user(settings.init.user)
     except cli.Leave as leave:
@@ -46,16 +52,30 @@ def run(inbox: Inbox, argv: list[str], environment: Mapping[str, str]) -> int:
         return 0
     except UsageError as error:
         print(*(f"config-supervisor: {problem}" for problem in error.problems), sep="\n", file=sys.stderr, flush=True)
+        if os.getpid() == 1:  # else somebody may only have tried something in a container that runs
+            write_termination_log(usual_termination_log(), {"cause": f"wrong usage: {error}", "exit_code": 2})
         return 2
     log = Log(settings.logs.format, settings.logs.level)
     try:
-        _ask_the_kernel(settings.init, parent)
-        return Supervisor(settings, inbox, log, environment).run()
-    except StartError as error:
-        log.error("start.failed", str(error), exit_code=error.exit_code)
-        return error.exit_code
+        supervisor = Supervisor(settings, inbox, log, environment)
+        return _run_and_tell(supervisor, settings, parent, log)
     finally:
         log.close()
+
+
+def _run_and_tell(supervisor: Supervisor, settings: Settings, parent: int, log: Log) -> int:
+    """Run to the end, and say in the log and the termination log why it came."""
+    cause, code = "a fault of config-supervisor: see its log", 125
+    try:
+        _ask_the_kernel(settings.init, parent)
+        code = supervisor.run()
+        cause = supervisor.why_stopped
+    except StartError as error:
+        cause, code = str(error), error.exit_code
+        log.error("start.failed", cause, exit_code=code)
+    finally:
+        write_termination_log(settings.report.termination_log, supervisor.last_words(cause, code))
+    return code
 
 
 def _check_user(user: User | None) -> None:
@@ -101,6 +121,8 @@ class Supervisor:
         self._may_reload = Event()
         self._board = Board()
         self._sync: Sync | None = None
+        self.why_stopped = ""
+        """Why we leave, if somebody asked us to; empty: the command has ended by itself."""
 
     def run(self) -> int:
         """Run to the end. No hook survives us."""
@@ -116,12 +138,13 @@ class Supervisor:
         note = self._log.info if settings.has_sources else self._log.debug  # a plain init is silent
         note("supervisor.started", f"config-supervisor {__version__}", version=__version__, command=settings.command)
         if settings.report.listen:
-            self._listen_at(settings.report.listen)
+            self._keep_running("listen", self._listen_at(settings.report.listen))
         if settings.has_sources:
             self._start_threads()
             word = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
             if isinstance(word, Signal):
-                note("supervisor.stopped", f"stopped by signal {word} before the first configuration", signal=word)
+                self.why_stopped = f"stopped by signal {word} before the first configuration"
+                note("supervisor.stopped", self.why_stopped, signal=word)
                 return 128 + word
             if word is None:
                 raise StartError(self._why_no_configuration())
@@ -145,7 +168,7 @@ class Supervisor:
             self._log,
             kill_timeout_s=init.kill_timeout_s,
             delay_s=init.stop_delay_s,
-            on_stop=self._stop.set,
+            on_stop=self._hear_stop,
         )
         code = pid1.run(
             self._inbox,
@@ -161,6 +184,14 @@ class Supervisor:
             pid1.end_the_rest(self._inbox, self._processes)
         return 0 if code in init.remap_exit else code
 
+    def _hear_stop(self) -> None:
+        self.why_stopped = "asked to stop"
+        self._stop.set()
+
+    def last_words(self, cause: str, code: int) -> dict[str, object]:
+        """What the termination log says."""
+        return last_words(cause, code, self._processes.state, self._board.config)
+
     def _deadline(self) -> float:
         timeout_s = self._settings.startup_timeout_s
         return time.monotonic() + timeout_s if timeout_s else float("inf")
@@ -171,27 +202,18 @@ class Supervisor:
         reasons = "; ".join(problem for problem in problems if problem)
         return f"no configuration after {self._settings.startup_timeout_s:g} s (--startup-timeout): {reasons}"
 
-    def _listen_at(self, address: Address) -> None:
-        """Answer probes from now on. Raises StartError if the address cannot be had."""
-        from supervisor.report.answers import Answers
-        from supervisor.report.server import Server, bind
-
-        listening, where = bind(address)
-        answers = Answers(self._settings, self._board, self._inbox, self._processes, self._stop.is_set)
-        self._log.info("listen.started", f"listening on {where}", address=str(where))
-        self._keep_running("listen", Server(listening, answers.answer, answers.warm_up).run)
-
     def _start_threads(self) -> None:
         """A thread for each source, and the sync thread. Raises StartError if the folder or the cluster cannot be had."""
         from supervisor.app import App
         from supervisor.desired import Desired
-        from supervisor.report import Report
+        from supervisor.report import Report, make_events
         from supervisor.source import make_sources
         from supervisor.sync import Sync
         from supervisor.tree import Tree
 
         tree = Tree(self._settings.files.root)
         sources = make_sources(self._settings.sources, self._environment.get("KUBECONFIG"))
+        events = make_events(self._settings, self._environment, self._log)
         desired = Desired(tuple(source.name for source in sources))
         self._sync = Sync(
             self._settings,
@@ -200,12 +222,19 @@ class Supervisor:
             make_app=partial(App, self._settings, self._processes, self._log, lambda: self._reloaders),
             stop=self._stop,
             first_is_live=self._hear_first,
-            report=Report(self._log, self._board, tree).tell,
+            report=Report(self._log, self._board, tree, events).tell,
         )
         for source in sources:
             self._board.sources[source.name] = SourceState(source.name, source.contact, f"{source.name}: no answer yet")
             self._keep_running(source.name, partial(self._listen, source, desired))
         self._keep_running("sync", self._sync.run)
+        if events:
+            self._keep_running("events", events.run)
+
+    def _listen_at(self, address: Address) -> Callable[[], None]:
+        from supervisor.report import listen
+
+        return listen(address, self._settings, self._board, self._inbox, self._processes, self._stop.is_set, self._log)
 
     def _keep_running(self, name: str, work: Callable[[], None]) -> None:
         """Run something in a thread of its own, which nobody waits for, and again if it fails. The command is not touched."""

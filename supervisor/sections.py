@@ -12,6 +12,7 @@ from supervisor.convert import (
     to_child_logs,
     to_existing_file,
     to_exit_code,
+    to_file,
     to_folder,
     to_level,
     to_log_format,
@@ -32,6 +33,7 @@ from supervisor.settings import (
     Settings,
     SourceSettings,
 )
+from supervisor.termination import usual_termination_log
 
 if TYPE_CHECKING:
     from supervisor.cli import Given
@@ -103,6 +105,8 @@ def _report(given: Given) -> ReportSettings:
     return ReportSettings(
         listen=given.one("--listen", to_address, None),
         unhealthy_after_s=given.one("--unhealthy-after", to_seconds, 60.0),
+        events=given.flag("--events"),
+        termination_log=given.one("--termination-log", to_file, usual_termination_log()),
         child_logs=given.one("--child-logs", to_child_logs, "raw"),
     )
 
@@ -118,6 +122,8 @@ def contradictions(settings: Settings, given: Given) -> list[str]:
         problems.append("--configroot without a source: add --configmap or --manifest")
     if not settings.command and not has_sources and not given.problems:
         problems.append("nothing to do: give a source (--configmap, --manifest), a command after --, or both")
+    if settings.report.events and not has_sources:
+        problems.append("--events without a source: nothing would be told")
     if settings.report.child_logs == "json" and not settings.command:
         problems.append("--child-logs needs a command after --: there is nobody whose lines could be JSON")
     if not settings.command:

@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from supervisor.report.state import ConfigState
 
+TERMINATION_LOG = "/dev/termination-log"
+
 
 class Contact:
     """How a source keeps in touch with what it watches: written by its own thread, and by nothing but proof of contact."""
@@ -47,9 +49,11 @@ class SourceState:
 class CommandState:
     """The command, as whoever starts and reaps it last left it."""
 
-    __slots__ = ("exits", "pid", "since", "starts")
+    __slots__ = ("code", "exits", "pid", "since", "starts")
 
-    def __init__(self, pid: int | None = None, starts: int = 0, exits: dict[int, int] | None = None) -> None:
+    def __init__(
+        self, pid: int | None = None, starts: int = 0, exits: dict[int, int] | None = None, code: int | None = None
+    ) -> None:
         self.pid = pid
         """Its process ID, None while it does not run."""
         self.since = time.time()
@@ -57,14 +61,16 @@ class CommandState:
         self.starts = starts
         self.exits = exits or {}
         """How often it ended with each exit code."""
+        self.code = code
+        """The last exit code."""
 
     def started(self, pid: int) -> CommandState:
         """The state after one more start."""
-        return CommandState(pid, self.starts + 1, self.exits)
+        return CommandState(pid, self.starts + 1, self.exits, self.code)
 
     def ended(self, code: int) -> CommandState:
         """The state after its end with an exit code."""
-        return CommandState(None, self.starts, {**self.exits, code: self.exits.get(code, 0) + 1})
+        return CommandState(None, self.starts, {**self.exits, code: self.exits.get(code, 0) + 1}, code)
 
 
 class Board:

@@ -13,11 +13,14 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "supervisor"
 
 LAYERS = {
-    5: {"__main__", "plain", "main", "cli", "sections", "reload_sections"},
+    5: {
+        *("__main__", "plain", "main", "cli", "sections", "reload_sections", "commands", "commands.check", "commands.rbac"),
+        *("commands.doctor", "commands.doctor_cluster", "commands.doctor_disk", "commands.status"),
+    },
     4: {
         *("pid1", "sync", "transaction", "app"),
         *("report", "report.answers", "report.facts", "report.health", "report.line", "report.metrics"),
-        *("report.page", "report.server", "report.state", "report.style"),
+        *("report.page", "report.server", "report.state", "report.style", "report.events", "report.wording"),
     },
     3: {
         *("forwarding", "stopping"),
@@ -45,6 +48,8 @@ LAYERS = {
         "notify",
         "backoff",
         "status",
+        "collection",
+        "termination",
         "child_lines",
         "child_logs",
     },
@@ -68,6 +73,11 @@ WITHIN_A_LAYER = {
     ("processes", "terminal"): "the command's group is the terminal's foreground group as long as it runs",
     ("tree", "generation"): "a generation is a part of the tree that was too long for one file; nobody else uses it",
     ("tree", "links"): "the same",
+    ("commands", "cli"): "a side command reads its own options",
+    ("commands.doctor", "cli"): "it names the variables of the options",
+    ("main", "commands"): "a side command is chosen by the first word",
+    ("cluster", "collection"): "what is asked for; a value that others make too",
+    ("termination", "status"): "it says what the notice board knew last",
     ("processes", "status"): "it fills the command's cell of the notice board",
     ("child_logs", "child_lines"): "what it writes; nobody else uses it",
     ("child_logs", "logs"): "the same descriptors, written in the same way and under the same lock",
@@ -81,10 +91,10 @@ DOORS = {
     r"psutil\b": {"reload.by_signal"},
     r"docopt\b": {"cli"},
     r"prometheus_client\b": {"report.metrics"},
-    r"yaml\b": {"source.manifest"},
+    r"yaml\b": {"source.manifest", "commands.rbac"},
     r"(pythonjsonlogger|logging)\b": {"logs"},
     r"http\.client\b": {"request"},
-    r"socket\b": {"request", "report.server"},  # to the app; from whoever asks
+    r"socket\b": {"request", "report.server", "commands.status"},  # to the app; from whoever asks
     r"_?signal\.(sigwaitinfo|sigtimedwait|sigwait|sigpending)": {"inbox", "terminal"},  # two that the terminal's loss brings
     r"_?signal\.(pthread_sigmask)": {"inbox", "spawn"},
     r"_?signal\.(signal|set_wakeup_fd|siginterrupt|setitimer|alarm|raise_signal|pthread_kill|pidfd_send_signal)$": {"spawn"},
@@ -98,15 +108,24 @@ DOORS = {
     r"os\.(environb?|getenvb?|putenv|unsetenv)$": {"spawn", "__main__"},
     r"fcntl\b": {"tree", "terminal"},  # a lock; the terminal's ioctls
     r"termios\b": {"terminal"},
-    r"os\.(mkdir|chmod|rmdir)$": {"tree", "generation"},
+    r"os\.(mkdir|rmdir)$": {"tree", "generation", "commands.doctor_disk"},  # a doctor tries it
+    r"os\.chmod$": {"tree", "generation"},
     r"os\.rename$": {"tree", "generation", "links"},
-    r"os\.unlink$": {"tree", "generation", "links", "report.server"},  # a socket that a run before has left
-    r"os\.symlink$": {"links"},
+    r"os\.unlink$": {
+        "tree",
+        "generation",
+        "links",
+        "report.server",
+        "commands.doctor_disk",
+    },  # a socket that a run before has left
+    r"os\.symlink$": {"links", "commands.doctor_disk"},
     r"os\.makedirs$": {"tree"},
-    r"os\.(fchmod|O_CREAT|O_WRONLY)$": {"generation"},
+    r"os\.fchmod$": {"generation"},
+    r"os\.(O_CREAT|O_WRONLY)$": {"generation", "termination"},
+    r"os\.O_TRUNC$": {"termination"},  # a file that the kubelet has mounted cannot be renamed onto
     r"os\.O_RDWR$": {"__main__", "terminal"},  # /dev/null in place of a closed descriptor; the terminal
-    r"os\.write$": {"generation", "logs", "spawn"},  # files; standard error; a pipe to ourselves
-    r"tempfile\b": {"cluster"},  # the library wants certificates as files
+    r"os\.write$": {"generation", "logs", "spawn", "termination"},  # files; standard error; a pipe to ourselves
+    r"tempfile\b": {"cluster", "commands.check"},  # the library wants certificates as files
 }
 NOWHERE = {
     r"subprocess\b|multiprocessing\b|pty\b|asyncio\b": (
@@ -116,7 +135,7 @@ NOWHERE = {
     r"unittest\b": "no mocks",
     r"shutil\b|pathlib\b": "it hides which calls of the system are made, and has no folder descriptors",
     r"os\.(link|replace|renames|remove|removedirs|f?truncate|mkfifo|mknod|[lf]?chown|utime)$": "not even tree needs it",
-    r"os\.O_(TRUNC|APPEND|TMPFILE)$": "files are new, or renamed into place",
+    r"os\.O_(APPEND|TMPFILE)$": "files are new, or renamed into place",
 }
 
 LINES_MAX = 300

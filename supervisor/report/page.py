@@ -7,12 +7,12 @@ browser load nothing at all but the style that stands in the page, whatever got 
 from __future__ import annotations
 
 import base64
-from datetime import datetime
 from hashlib import sha256
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from supervisor.report.style import STYLE
+from supervisor.report.wording import age, amount, count, headline, reasons
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +21,6 @@ KIND = "text/html; charset=utf-8"
 REFRESH_S = 10
 _CLASSES = {"applied": "good", "unchanged": "good", "rolled back": "bad", "refused": "bad", "failed": "bad"}
 _FILES_OPEN = 20
-_DAY_S = 86400
 
 
 def policy() -> str:
@@ -33,7 +32,10 @@ def policy() -> str:
 def render(facts: dict[str, Any], *, refreshes: bool) -> bytes:
     """The page as bytes. With `refreshes` the browser asks again every ten seconds."""
     now, config = facts["now"], facts["config"]
-    state, title, lines = _verdict(facts)
+    state, title = headline(facts)
+    lines = "".join(f"<p><strong>{_text(reason)}</strong></p>" for reason in reasons(facts))
+    if config and config["live"]:
+        lines += f"<p>Live: <code>{_text(config['live']['revision'])}</code>, {_age(config['live']['since'], now)}.</p>"
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width">',
@@ -46,30 +48,6 @@ def render(facts: dict[str, Any], *, refreshes: bool) -> bytes:
         f"</main>{_foot(facts, refreshes=refreshes)}</body></html>\n",
     ]
     return "".join(parts).encode(errors="backslashreplace")
-
-
-def _verdict(facts: dict[str, Any]) -> tuple[str, str, str]:
-    """Is what I pushed live, since when, and if not, why not: a class, a title, and HTML."""
-    config, now = facts["config"], facts["now"]
-    bad = [f"<p>{_text(name)}: {_text(probe['reason'])}</p>" for name, probe in facts["probes"].items() if not probe["ok"]]
-    if config is None:
-        return (
-            ("wait", "Not ready", "".join(bad)) if bad else ("good", "The command runs", "<p>There is no source to follow.</p>")
-        )
-    troubles = [f"<p>{_text(source['problem'])}</p>" for source in facts["sources"] if not source["ok"]]
-    live = config["live"]
-    if not live:
-        return "wait", "No configuration is live yet", _paragraph(config["reason"]) + "".join(troubles)
-    since = f"<p>Live: <code>{_text(live['revision'])}</code>, {_age(live['since'], now)}.</p>"
-    if config["in_sync"]:
-        title = "What is wanted is live" + (", as far as we know" if troubles else "")
-        return "wait" if troubles or bad else "good", title, since + "".join(troubles + bad)
-    title = "The app has not taken what is live" if config["failing_since"] else "What is wanted is not live"
-    return "bad", title, _paragraph(config["reason"]) + since + "".join(troubles + bad)
-
-
-def _paragraph(text: str) -> str:
-    return f"<p><strong>{_text(text)}</strong></p>" if text else ""
 
 
 def _probes(probes: dict[str, Any]) -> str:
@@ -121,15 +99,16 @@ def _outcomes(outcomes: list[dict[str, Any]], now: str) -> str:
     for outcome in outcomes:
         verdict = outcome["verdict"]
         changed = outcome["changed"]
-        count = outcome.get("changed_in_all", len(changed))
-        files = "".join(f"<li>{_text(one['what'])} <code>{_text(one['path'])}</code> {_size(one['bytes'])}" for one in changed)
-        details = f"<details><summary>{count} file{'s' * (count != 1)}</summary><ul>{files}</ul></details>" if changed else ""
+        files = "".join(f"<li>{_text(one['what'])} <code>{_text(one['path'])}</code> {amount(one['bytes'])}" for one in changed)
+        reason = f"<p><strong>{_text(outcome['reason'])}</strong></p>" if outcome["reason"] else ""
+        number = count(outcome.get("changed_in_all", len(changed)), "file")
+        details = f"<details><summary>{number}</summary><ul>{files}</ul></details>" if changed else ""
         steps = ", ".join(f"{name} {ms:g} ms" for name, ms in outcome.get("steps_ms", {}).items())
         items.append(
             f'<li class="{_CLASSES[verdict]}"><span class="verdict">{_text(verdict)}</span> '
             f"<code>{_text(outcome['revision'])}</code> {_age(outcome['time'], now)}"
             f' <span class="soft">took {outcome["took_ms"]:g} ms{_text(f" ({steps})" if steps else "")}</span>'
-            f"{_paragraph(outcome['reason'])}{details}</li>"
+            f"{reason}{details}</li>"
         )
     return _section("outcomes", "What happened", f"<ol>{''.join(items)}</ol>" if items else "<p>Nothing yet.</p>")
 
@@ -140,10 +119,10 @@ def _files(config: dict[str, Any]) -> str:
         return ""
     heads = ("Path", "Size", "Mode", "SHA-256")
     rows = [
-        tuple(f"<code>{_text(value)}</code>" for value in (file["path"], _size(file["bytes"]), file["mode"], file["digest"]))
+        tuple(f"<code>{_text(value)}</code>" for value in (file["path"], amount(file["bytes"]), file["mode"], file["digest"]))
         for file in files
     ]
-    title = f"{config['files_in_all']} file{'s' * (config['files_in_all'] != 1)}, {_size(sum(file['bytes'] for file in files))}"
+    title = f"{count(config['files_in_all'], 'file')}, {amount(sum(file['bytes'] for file in files))}"
     table = _table("files", heads, rows)
     opened = " open" if len(files) <= _FILES_OPEN else ""
     return _section("files", "Files", f"<details{opened}><summary>{title}</summary>{table}</details>")
@@ -179,22 +158,5 @@ def _text(value: object) -> str:
     return escape(str(value))
 
 
-def _size(size: int) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if size < 1024 or unit == "MiB":
-            break
-        size /= 1024  # type: ignore[assignment]
-    return f"{size:.3g} {unit}"
-
-
 def _age(time: str, now: str) -> str:
-    """How long ago that was, with the time itself beside it."""
-    seconds = (datetime.fromisoformat(now) - datetime.fromisoformat(time)).total_seconds()
-    for size, unit in ((_DAY_S, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        if seconds >= size:
-            ago = f"{seconds // size:.0f} {unit} ago"
-            break
-    else:
-        ago = "just now"
-    day = f"{time[:10]} " if seconds >= _DAY_S else ""
-    return f'<time datetime="{_text(time)}" title="{_text(time)}">{ago}, at {_text(day + time[11:19])} UTC</time>'
+    return f'<time datetime="{_text(time)}" title="{_text(time)}">{_text(age(time, now))}</time>'

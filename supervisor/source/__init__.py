@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from supervisor.collection import collections_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -32,12 +34,13 @@ class Source(Protocol):
 def make_sources(settings: SourceSettings, environment_kubeconfig: str | None) -> tuple[Source, ...]:
     """One source for each object and file that was asked for. Raises StartError if there is no cluster to ask."""
     sources: list[Source] = []
-    if settings.configmaps:
+    collections = collections_of(settings)
+    if collections:
         from supervisor.cluster import Cluster, find
         from supervisor.source.objects import ObjectSource
 
         cluster = Cluster(find(settings.cluster, environment_kubeconfig), settings.cluster.context)
-        sources += [ObjectSource(cluster, name) for name in settings.configmaps]
+        sources += [ObjectSource(cluster, one) for one in collections]
     if settings.manifests:
         from supervisor.source.manifest import ManifestSource
 

@@ -7,7 +7,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from supervisor.backoff import backoff
-from supervisor.cluster import OPENED, Collection, own_namespace
+from supervisor.cluster import OPENED, own_namespace
 from supervisor.errors import Expired, SourceError, Unavailable
 from supervisor.source.decode import config_object
 from supervisor.status import Contact
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from supervisor.cluster import Cluster
+    from supervisor.collection import Collection
     from supervisor.model import ConfigObject
-    from supervisor.settings import ObjectName
 
     Heard = tuple[ConfigObject, ...] | SourceError
 
@@ -28,9 +28,9 @@ _SHORTEST_WATCH_S = 5.0
 class ObjectSource:
     """A ConfigMap, by name. While it does not exist, it is waited for; when it is deleted, what it last held stays wanted."""
 
-    def __init__(self, cluster: Cluster, name: ObjectName) -> None:
+    def __init__(self, cluster: Cluster, collection: Collection) -> None:
         self._cluster = cluster
-        self._collection = Collection("ConfigMap", "configmaps", name.namespace, name.name)
+        self._collection = collection
         self._version = ""
         self._said: list[Heard] = []
         self.name = str(self._collection)
