@@ -47,10 +47,34 @@ def read(argv: list[str], environment: Mapping[str, str]) -> Settings:
     return settings
 
 
+class Asked(NamedTuple):
+    """What a side command was asked."""
+
+    settings: Settings
+    given: Given
+    contradictions: list[str]
+    """Problems that a run with these options would have, and a side command may not."""
+
+
+def read_form(form: str, argv: list[str], environment: Mapping[str, str]) -> Asked:
+    """What a side command was asked. Raises UsageError for values that are wrong by themselves, and Leave as `read` does."""
+    words, command = split(argv)
+    given = Given(words, environment, form)
+    settings = make_settings(given, command)
+    if given.problems:
+        raise UsageError(given.problems)
+    return Asked(settings, given, contradictions(settings, given))
+
+
 def split(argv: list[str]) -> tuple[list[str], list[str]]:
     """Our own words, and the command after `--`."""
     end = argv.index("--") if "--" in argv else len(argv)
     return [word for word in argv[:end] if not _OLD_FLAG.fullmatch(word)], argv[end + 1 :]
+
+
+def variable_of(option: str) -> str:
+    """The variable by which an option can be given."""
+    return _PREFIX + option[2:].upper().replace("-", "_")
 
 
 class Value(NamedTuple):
@@ -66,14 +90,14 @@ class Given:
     `words` are ours, without `--` and the command. Raises Leave if only a text is wanted.
     """
 
-    def __init__(self, words: list[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, words: list[str], environment: Mapping[str, str], form: str = "") -> None:
         if _TEXTS & set(words):
             from supervisor import __version__
 
-            raise Leave(f"config-supervisor {__version__}" if "--version" in words else usage.HELP)
+            raise Leave(f"config-supervisor {__version__}" if "--version" in words else usage.help_of(form))
         self.words = words
-        self.problems = _problems_of_words(words)
-        self._parsed = {} if self.problems or not words else docopt(usage.docopt_text(), words, default_help=False)
+        self.problems = _problems_of_words(words, form)
+        self._parsed = {} if self.problems or not words else docopt(usage.docopt_text(form), words, default_help=False)
         self.environment = environment
         self.profile: dict[str, str] = {}
         """Options that count as given, if they are not: what a profile says."""
@@ -118,7 +142,7 @@ class Given:
 
     def _from_environment(self, option: str) -> Value | None:
         """A variable that is empty counts as not given: pod specs cannot take a variable of the image away."""
-        new = _PREFIX + option[2:].upper().replace("-", "_")
+        new = variable_of(option)
         for name in (new, _OLD_VARIABLES.get(option, new)):
             if self.environment.get(name):
                 return Value(self.environment[name], name)
@@ -133,18 +157,18 @@ def _to_truth(text: str) -> bool:
     return _TRUTHS[text.lower()]
 
 
-def _problems_of_words(words: list[str]) -> list[str]:
+def _problems_of_words(words: list[str], form: str) -> list[str]:
     """What docopt would refuse, each told in our words."""
     problems, seen, rest = [], set(), iter(words)
-    table = usage.options()
+    table = usage.options(form)
     for word in rest:
         name, equals, _ = word.partition("=")
         if not word.startswith("-"):
-            problems.append(f"unexpected word {word!r}: put -- before the command")
+            problems.append(_unexpected(word))
             break
         option = table.get(name)
         if option is None:
-            problems.append(f"unknown option {name}: see --help")
+            problems.append(f"unknown option {name}: {usage.nearest(name, table) or 'see --help'}")
         elif equals and not option.takes_value:
             problems.append(f"{name} takes no value")
         elif option.takes_value and not equals and next(rest, None) is None:
@@ -153,3 +177,9 @@ def _problems_of_words(words: list[str]) -> list[str]:
             problems.append(f"{name} is given more than once")
         seen.add(name)
     return problems
+
+
+def _unexpected(word: str) -> str:
+    """A word before `--`: a command, or a side command that is written wrongly or stands in the wrong place."""
+    nearest = usage.nearest(word, usage.FORMS)
+    return f"unexpected word {word!r}: {f'{nearest} Or ' if nearest else ''}put -- before the command"

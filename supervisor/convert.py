@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
 from supervisor.logs import LEVELS, usual_format
-from supervisor.settings import User
+from supervisor.settings import Address, User
 
 if TYPE_CHECKING:
     from pwd import struct_passwd
 
+_PORT_MAX = 65535
+_SOCKET_PATH_BYTES_MAX = 107  # unix(7)
 _SIGNAL = re.compile(r"(?:SIG)?([A-Z0-9]+)([+-][0-9]{1,2})?", re.ASCII)
 _ID_MAX = 2**32 - 2  # the largest one is -1, which setuid(2) takes for "leave it"
 
@@ -22,6 +24,15 @@ def to_existing_file(text: str) -> str:
     """The absolute path of a file that is there."""
     if not os.path.isfile(text):
         raise ValueError("there is no such file")
+    return os.path.abspath(text)
+
+
+def to_file(text: str) -> str:
+    """The absolute path of a file that is there or can be made."""
+    if os.path.isdir(text):
+        raise ValueError("is a folder")
+    if not os.path.isdir(os.path.dirname(os.path.abspath(text))):
+        raise ValueError("its folder does not exist")
     return os.path.abspath(text)
 
 
@@ -154,6 +165,19 @@ def to_whole_number(text: str) -> int:
     return int(text)
 
 
+def to_address(text: str) -> Address:
+    """`HOST:PORT`, `:PORT` for all addresses, `[IPV6]:PORT`, or `unix:PATH`."""
+    if text.startswith("unix:"):
+        path = os.path.abspath(text.removeprefix("unix:"))
+        if text == "unix:" or len(os.fsencode(path)) > _SOCKET_PATH_BYTES_MAX:
+            raise ValueError(f"expected unix:PATH, with a path of at most {_SOCKET_PATH_BYTES_MAX} bytes")
+        return Address(path=path)
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]*)):([0-9]{1,5})", text)
+    if not match or int(match[3]) > _PORT_MAX:
+        raise ValueError("expected HOST:PORT, :PORT, [IPV6]:PORT or unix:PATH")
+    return Address(match[1] or match[2] or "", int(match[3]))
+
+
 def to_log_format(text: str) -> Literal["json", "text"]:
     """`auto` is text if people read our standard error."""
     if text == "auto":
@@ -161,6 +185,13 @@ def to_log_format(text: str) -> Literal["json", "text"]:
     if text not in {"json", "text"}:
         raise ValueError("expected json, text or auto")
     return "json" if text == "json" else "text"
+
+
+def to_child_logs(text: str) -> Literal["raw", "json"]:
+    """What becomes of what the command prints."""
+    if text not in {"raw", "json"}:
+        raise ValueError("expected raw or json")
+    return "json" if text == "json" else "raw"
 
 
 def to_level(text: str) -> int:

@@ -34,6 +34,10 @@ class SourceError(SupervisorError):
         self.retry_after_s = retry_after_s
 
 
+class Denied(SourceError):
+    """We have not the right: somebody has to give it to us, which may take long."""
+
+
 class Unavailable(SourceError):
     """The server cannot be reached or is too busy: what we know of it still holds, go on from there."""
 

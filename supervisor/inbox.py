@@ -61,10 +61,16 @@ class Inbox:
         self._wanted: AbstractSet[int] = signal.valid_signals()
         self.given_mask: AbstractSet[int] = signal.pthread_sigmask(signal.SIG_BLOCK, self._wanted)
         self._words: list[Word] = []
+        self.turns = 0
+        """How often the main thread came to wait here: whoever wakes it can see whether it still turns."""
 
     def post(self, word: Applied | Restart) -> None:
         """Leave a word for the main thread; any thread may call this."""
         self._words.append(word)
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the main thread take a turn; any thread may call this."""
         os.kill(os.getpid(), signal.SIGCHLD)
 
     def ask_to_stop(self) -> None:
@@ -80,6 +86,7 @@ class Inbox:
 
         `deadline` is a reading of time.monotonic(), in seconds.
         """
+        self.turns += 1
         timeout_s = 0.0 if self._words else deadline - time.monotonic()
         while self._words:
             yield self._words.pop(0)

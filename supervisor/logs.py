@@ -39,6 +39,8 @@ class Log:
         self._lock = allocate_lock()
         self._lines: list[Line] = []
         self._dropped = 0
+        self.writing = allocate_lock()
+        """Held while a line is written to standard error, by whoever writes there."""
         self._is_closed = False
         # Locked while there is nothing to write, and while there is a writer. No Event, because threading takes long to import.
         self._nothing, self._writer = allocate_lock(), allocate_lock()
@@ -108,12 +110,14 @@ class Log:
     def _write(self) -> None:
         render = _text if self._form == "text" else _json
         while line := self._next():
-            line["time"] = _rfc3339(line["time"])
-            _write_all((render(line) + "\n").encode(errors="backslashreplace"))
+            line["time"] = rfc3339(line["time"])
+            with self.writing:
+                write_all(_STDERR, (render(line) + "\n").encode(errors="backslashreplace"))
         self._writer.release()
 
 
-def _rfc3339(seconds: object) -> str:
+def rfc3339(seconds: object) -> str:
+    """A Unix time as people and machines read it, to the millisecond."""
     assert isinstance(seconds, float)
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     return f"{whole}.{int(seconds % 1 * 1000):03}Z"
@@ -150,16 +154,21 @@ def _plain(value: object, *, quote: bool = True) -> str:
     return text if text.isprintable() and not (quote and " " in text) else repr(text)
 
 
-def _write_all(line: bytes) -> None:
-    """Write to standard error, which the command may have made non-blocking: it shares the description with us."""
-    while line:
+def write_all(descriptor: int, data: bytes) -> bool:
+    """Write to a descriptor that others may have made non-blocking: they share the description with us.
+
+    False if nobody is there to read.
+    """
+    rest = memoryview(data)
+    while rest:
         try:
-            line = line[os.write(_STDERR, line) :]
+            rest = rest[os.write(descriptor, rest) :]
         except BlockingIOError:
             import select
 
             poll = select.poll()
-            poll.register(_STDERR, select.POLLOUT)
+            poll.register(descriptor, select.POLLOUT)
             poll.poll()
         except OSError:
-            return  # nobody is there to read
+            return False
+    return True

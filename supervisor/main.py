@@ -17,18 +17,20 @@ from supervisor.forwarding import Forwarding
 from supervisor.inbox import Applied, Signal
 from supervisor.logs import Log
 from supervisor.processes import Processes
-from supervisor.report import report
 from supervisor.spawn import try_to_become
+from supervisor.status import Board, Contact, SourceState
 from supervisor.stopping import Stopping
+from supervisor.termination import last_words, usual_termination_log, write_termination_log
+from supervisor.usage import FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from supervisor.child_logs import ChildLogs
     from supervisor.desired import Desired
     from supervisor.inbox import Inbox
-    from supervisor.model import Outcome
     from supervisor.reload import Reloader
-    from supervisor.settings import InitSettings, Settings, User
+    from supervisor.settings import Address, InitSettings, ReportSettings, Settings, User
     from supervisor.source import Source
     from supervisor.sync import Sync
 
@@ -42,6 +44,10 @@ def run(inbox: Inbox, argv: list[str], environment: Mapping[str, str]) -> int:
 
     parent = os.getppid()
     try:
+        if argv and argv[0] in FORMS:
+            from supervisor import commands
+
+            return commands.run(argv[0], argv[1:], environment, inbox)
         settings = cli.read(argv, environment)
         _check_user(settings.init.user)
     except cli.Leave as leave:
@@ -49,16 +55,30 @@ def run(inbox: Inbox, argv: list[str], environment: Mapping[str, str]) -> int:
         return 0
     except UsageError as error:
         print(*(f"config-supervisor: {problem}" for problem in error.problems), sep="\n", file=sys.stderr, flush=True)
+        if os.getpid() == 1:  # else somebody may only have tried something in a container that runs
+            write_termination_log(usual_termination_log(), {"cause": f"wrong usage: {error}", "exit_code": 2})
         return 2
     log = Log(settings.logs.format, settings.logs.level)
     try:
-        _ask_the_kernel(settings.init, parent)
-        return Supervisor(settings, inbox, log, environment).run()
-    except StartError as error:
-        log.error("start.failed", str(error), exit_code=error.exit_code)
-        return error.exit_code
+        supervisor = Supervisor(settings, inbox, log, environment)
+        return _run_and_tell(supervisor, settings, parent, log)
     finally:
         log.close()
+
+
+def _run_and_tell(supervisor: Supervisor, settings: Settings, parent: int, log: Log) -> int:
+    """Run to the end, and say in the log and the termination log why it came."""
+    cause, code = "a fault of config-supervisor: see its log", 125
+    try:
+        _ask_the_kernel(settings.init, parent)
+        code = supervisor.run()
+        cause = supervisor.why_stopped
+    except StartError as error:
+        cause, code = str(error), error.exit_code
+        log.error("start.failed", cause, exit_code=code)
+    finally:
+        write_termination_log(settings.report.termination_log, supervisor.last_words(cause, code))
+    return code
 
 
 def _check_user(user: User | None) -> None:
@@ -79,6 +99,14 @@ def _ask_the_kernel(init: InitSettings, parent: int) -> None:
         ask_for_signal_when_parent_dies(init.parent_death_signal, parent)
 
 
+def _make_child_logs(report: ReportSettings, log: Log) -> ChildLogs | None:
+    if report.child_logs == "raw":
+        return None
+    from supervisor.child_logs import ChildLogs
+
+    return ChildLogs(log)
+
+
 class Supervisor:
     """One run: the main thread forwards and reaps, a thread for each source watches, and the sync thread writes and tells."""
 
@@ -88,14 +116,18 @@ class Supervisor:
         self._log = log
         self._environment = environment
         init = settings.init
-        self._processes = Processes(inbox.given_mask, init.user, new_session=init.new_session)
+        self._child_logs = _make_child_logs(settings.report, log)
+        outputs = self._child_logs.outputs if self._child_logs else None
+        self._processes = Processes(inbox.given_mask, init.user, new_session=init.new_session, outputs=outputs)
         self._forwarding = Forwarding(self._processes, log, init.rewrites, to_group=init.group_kill, own_session=init.new_session)
         self._stop = Event()
         self._may_reload = Event()
-        self._problems: dict[str, str] = {}
+        self._board = Board()
         self._silent: set[str] = set()  # sources that have not said yet what they want
         self._fall_back: Callable[[], None] | None = None
         self._sync: Sync | None = None
+        self.why_stopped = ""
+        """Why we leave, if somebody asked us to; empty: the command has ended by itself."""
 
     def run(self) -> int:
         """Run to the end. No hook survives us."""
@@ -110,11 +142,14 @@ class Supervisor:
         settings = self._settings
         note = self._log.info if settings.has_sources else self._log.debug  # a plain init is silent
         note("supervisor.started", f"config-supervisor {__version__}", version=__version__, command=settings.command)
+        if settings.report.listen:
+            self._keep_running("listen", self._listen_at(settings.report.listen))
         if settings.has_sources:
             self._start_threads()
             word = self._wait_for_first()
             if isinstance(word, Signal):
-                note("supervisor.stopped", f"stopped by signal {word} before the first configuration", signal=word)
+                self.why_stopped = f"stopped by signal {word} before the first configuration"
+                note("supervisor.stopped", self.why_stopped, signal=word)
                 return 128 + word
             if word is None:
                 raise StartError(self._why_no_configuration())
@@ -128,6 +163,8 @@ class Supervisor:
             pid1.tell_who_reaps(self._log, is_subreaper=settings.init.subreaper)
         self._may_reload.set()
         code = self._forward_and_reap()
+        if self._child_logs:
+            self._child_logs.finish()
         note("supervisor.ended", f"leaving with exit code {code}", exit_code=code)
         return code
 
@@ -156,7 +193,7 @@ class Supervisor:
             self._log,
             kill_timeout_s=init.kill_timeout_s,
             delay_s=init.stop_delay_s,
-            on_stop=self._stop.set,
+            on_stop=self._hear_stop,
         )
         code = pid1.run(
             self._inbox,
@@ -172,6 +209,14 @@ class Supervisor:
             pid1.end_the_rest(self._inbox, self._processes)
         return 0 if code in init.remap_exit else code
 
+    def _hear_stop(self) -> None:
+        self.why_stopped = "asked to stop"
+        self._stop.set()
+
+    def last_words(self, cause: str, code: int) -> dict[str, object]:
+        """What the termination log says."""
+        return last_words(cause, code, self._processes.state, self._board.config)
+
     def _deadline(self) -> float:
         timeout_s = self._settings.startup_timeout_s
         return time.monotonic() + timeout_s if timeout_s else float("inf")
@@ -180,12 +225,15 @@ class Supervisor:
         return f"no configuration after {self._settings.startup_timeout_s:g} s (--startup-timeout): {self._why()}"
 
     def _why(self) -> str:
-        return "; ".join(problem for problem in self._problems.values() if problem)
+        problems = [source.problem for source in self._board.sources.values()]
+        problems += [self._board.config.last.outcome.reason] if self._board.config else []
+        return "; ".join(problem for problem in problems if problem)
 
     def _start_threads(self) -> None:
         """A thread for each source, and the sync thread. Raises StartError if the folder or the cluster cannot be had."""
         from supervisor.app import App
         from supervisor.desired import Desired
+        from supervisor.report import Report, make_events
         from supervisor.source import make_sources
         from supervisor.sync import Sync
         from supervisor.tree import Tree
@@ -193,6 +241,7 @@ class Supervisor:
         files = self._settings.files
         tree = Tree(files.root, layout=files.layout, folder_mode=files.folder_mode, fsync=files.fsync)
         sources = make_sources(self._settings.sources, self._environment.get("KUBECONFIG"))
+        events = make_events(self._settings, self._environment, self._log)
         desired = Desired(tuple(source.name for source in sources))
         self._sync = Sync(
             self._settings,
@@ -200,16 +249,23 @@ class Supervisor:
             tree,
             make_app=partial(App, self._settings, self._processes, self._log, lambda: self._reloaders),
             stop=self._stop,
-            first_is_live=lambda: self._inbox.post(Applied()),
-            report=self._hear_outcome,
+            first_is_live=self._hear_first,
+            report=Report(self._log, self._board, tree, events).tell,
         )
         if self._settings.start_with_last and (tree.good or tree.live):
             self._fall_back = desired.fall_back
         for source in sources:
-            self._problems[source.name] = f"{source.name}: no answer yet"
+            self._board.sources[source.name] = SourceState(source.name, source.contact, f"{source.name}: no answer yet")
             self._silent.add(source.name)
             self._keep_running(source.name, partial(self._listen, source, desired))
         self._keep_running("sync", self._sync.run)
+        if events:
+            self._keep_running("events", events.run)
+
+    def _listen_at(self, address: Address) -> Callable[[], None]:
+        from supervisor.report import listen
+
+        return listen(address, self._settings, self._board, self._inbox, self._processes, self._stop.is_set, self._log)
 
     def _keep_running(self, name: str, work: Callable[[], None]) -> None:
         """Run something in a thread of its own, which nobody waits for, and again if it fails. The command is not touched."""
@@ -223,6 +279,7 @@ class Supervisor:
                 except Exception as error:  # the one broad catch of the program: a bug must not end the app
                     place = traceback.extract_tb(error.__traceback__)[-1]  # not the message: it may hold contents
                     reason = f"{type(error).__name__} at {place.filename}:{place.lineno}"
+                    self._board.crashed(name)
                     self._log.error("thread.crashed", f"{name} crashed and is started again: {reason}", thread=name)
                 else:
                     return
@@ -240,23 +297,26 @@ class Supervisor:
                 if self._fall_back:
                     self._fall_back()
             else:
+                source.contact.proven()
+                self._board.works(source.name)
                 self._hear_problem(source.name, "")
                 self._silent.discard(source.name)
                 desired.put(source.name, heard)
 
     def _hear_problem(self, source: str, problem: str) -> None:
         """Say a problem once, and once that it is over."""
-        if problem == self._problems.get(source):
+        before = self._board.sources.get(source)
+        if before and problem == before.problem:
             return
-        self._problems[source] = problem
+        self._board.sources[source] = SourceState(source, before.contact if before else Contact(), problem)
         if problem:
             self._log.warning("source.problem", problem, source=source)
         else:
             self._log.info("source.found", f"{source} is there", source=source)
 
-    def _hear_outcome(self, outcome: Outcome) -> None:
-        self._problems["configuration"] = outcome.reason
-        report(outcome, self._log)
+    def _hear_first(self) -> None:
+        self._board.begun = time.time()
+        self._inbox.post(Applied())
 
     @cached_property
     def _reloaders(self) -> tuple[Reloader, ...]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from supervisor.errors import StartError
 from supervisor.logs import Log, usual_format
 from supervisor.processes import Processes
+from supervisor.status import TERMINATION_LOG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ def run(inbox: Inbox, command: list[str]) -> int:
     """Start the command, forward and reap until it ends, and return its exit code."""
     processes = Processes(inbox.given_mask)
     log = Log(usual_format())
+    cause, code = "", 125
     try:
         processes.start(command)
         from supervisor import pid1
@@ -33,9 +37,14 @@ def run(inbox: Inbox, command: list[str]) -> int:
 
         pid1.tell_who_reaps(log)
         forwarding = Forwarding(processes, log)
-        return pid1.run(inbox, processes, forwarding, Stopping(forwarding, processes, log))
+        code = pid1.run(inbox, processes, forwarding, Stopping(forwarding, processes, log))
     except StartError as error:
-        log.error("start.failed", str(error), exit_code=error.exit_code)
-        return error.exit_code
+        cause, code = str(error), error.exit_code
+        log.error("start.failed", cause, exit_code=code)
     finally:
+        if os.path.exists(TERMINATION_LOG):
+            from supervisor.termination import last_words, write_termination_log
+
+            write_termination_log(TERMINATION_LOG, last_words(cause, code, processes.state))
         log.close()
+    return code

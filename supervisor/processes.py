@@ -11,6 +11,7 @@ import os
 from _thread import allocate_lock
 
 from supervisor.spawn import World, become_command, start_command
+from supervisor.status import CommandState
 from supervisor.terminal import Terminal
 
 TYPE_CHECKING = False
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from supervisor.running_hook import RunningHook
     from supervisor.settings import User
+    from supervisor.spawn import MakeOutputs
 else:
     import _signal as signal  # as in inbox
 
@@ -46,8 +48,15 @@ class Processes:
     The command runs as `user`, or as we do, in our session or with `new_session` in one of its own.
     """
 
-    def __init__(self, given_mask: AbstractSet[int], user: User | None = None, *, new_session: bool = False) -> None:
-        self._world = World(given_mask, user, new_session=new_session)
+    def __init__(
+        self,
+        given_mask: AbstractSet[int],
+        user: User | None = None,
+        *,
+        new_session: bool = False,
+        outputs: MakeOutputs | None = None,
+    ) -> None:
+        self._world = World(given_mask, user, new_session=new_session, outputs=outputs)
         self._terminal = Terminal()
         self._lock = allocate_lock()
         self._command: list[str] = []
@@ -56,6 +65,9 @@ class Processes:
         self._hooks: dict[int, RunningHook] = {}
         self._may_run_hooks = True
         self.orphans_reaped = 0
+        self.state = CommandState()
+        self.forwarded: dict[int, int] = {}
+        """How often each signal was sent to the command."""
 
     def start(self, command: list[str]) -> int:
         """Start the command in a process group of its own, the foreground one on a terminal, and return its process ID.
@@ -69,6 +81,7 @@ class Processes:
             except BaseException:
                 self._terminal.take_back()
                 raise
+            self.state = self.state.started(self._pid)
             return self._pid
 
     def start_again(self) -> int:
@@ -106,6 +119,7 @@ class Processes:
                     to_group = False
             if not to_group:
                 os.kill(pid, number)
+            self.forwarded[number] = self.forwarded.get(number, 0) + 1
 
     def kill(self) -> None:
         """Kill the command and its process group."""
@@ -186,6 +200,7 @@ class Processes:
                 if pid == self._pid:
                     code = _code(status)
                     self._pid = None
+                    self.state = self.state.ended(code)
                     self._terminal.take_back()
                 elif pid in self._hooks:
                     self._hooks.pop(pid).end(_code(status))

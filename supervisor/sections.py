@@ -8,9 +8,12 @@ from signal import SIGTERM
 from typing import TYPE_CHECKING
 
 from supervisor.convert import (
+    to_address,
     to_any_signal,
+    to_child_logs,
     to_existing_file,
     to_exit_code,
+    to_file,
     to_folder,
     to_level,
     to_log_format,
@@ -26,9 +29,11 @@ from supervisor.settings import (
     FileSettings,
     InitSettings,
     LogSettings,
+    ReportSettings,
     Settings,
     SourceSettings,
 )
+from supervisor.termination import usual_termination_log
 
 if TYPE_CHECKING:
     from supervisor.cli import Given
@@ -50,6 +55,7 @@ def make_settings(given: Given, command: list[str]) -> Settings:
         safety=safety_section(given),
         init=_init(given),
         logs=_logs(given),
+        report=_report(given),
         startup_timeout_s=given.one("--startup-timeout", to_seconds, 60.0),
         start_with_last=given.flag("--start-with-last"),
         once=given.flag("--once"),
@@ -131,6 +137,16 @@ def _logs(given: Given) -> LogSettings:
     )
 
 
+def _report(given: Given) -> ReportSettings:
+    return ReportSettings(
+        listen=given.one("--listen", to_address, None),
+        unhealthy_after_s=given.one("--unhealthy-after", to_seconds, 60.0),
+        events=given.flag("--events"),
+        termination_log=given.one("--termination-log", to_file, usual_termination_log()),
+        child_logs=given.one("--child-logs", to_child_logs, "raw"),
+    )
+
+
 def contradictions(settings: Settings, given: Given) -> list[str]:
     """Problems of options that do not go together. A value that was given but is wrong is not missing as well."""
     has_sources = any(given.has(option) for option in _SOURCES)
@@ -142,6 +158,10 @@ def contradictions(settings: Settings, given: Given) -> list[str]:
         problems.append("--configroot without a source: add --configmap or --manifest")
     if not settings.command and not has_sources and not given.problems:
         problems.append("nothing to do: give a source (--configmap, --manifest), a command after --, or both")
+    if settings.report.events and not has_sources:
+        problems.append("--events without a source: nothing would be told")
+    if settings.report.child_logs == "json" and not settings.command:
+        problems.append("--child-logs needs a command after --: there is nobody whose lines could be JSON")
     if not settings.command:
         flags = {"--group-kill": settings.init.group_kill, "--new-session": settings.init.new_session}
         useless = [option for option in _FOR_THE_COMMAND if given.has(option)] + [flag for flag in flags if flags[flag]]

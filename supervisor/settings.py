@@ -229,6 +229,39 @@ class InitSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen: a port, or a socket in the file system."""
+
+    host: str = ""
+    """A name or an address; empty: all of them."""
+    port: int = 0
+    """0: any that is free."""
+    path: str = ""
+    """Absolute path of the socket; empty: it is a port."""
+
+    def __str__(self) -> str:
+        if self.path:
+            return f"unix:{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSettings:
+    """Who is told of what happens, besides the log."""
+
+    listen: Address | None = None
+    """Probes, metrics and the status page; None: nowhere."""
+    unhealthy_after_s: float = 60.0
+    """So long a reload may fail before /livez does; 0: for ever. 60, because an app that starts again takes its time."""
+    events: bool = False
+    """Kubernetes Events."""
+    termination_log: str | None = None
+    """A file for one JSON line at the end; None: nowhere."""
+    child_logs: Literal["raw", "json"] = "raw"
+    """Whether the command writes to our own descriptors, or to us, who make JSON lines of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that was asked for."""
 
@@ -240,6 +273,7 @@ class Settings:
     safety: SafetySettings = field(default_factory=SafetySettings)
     init: InitSettings = field(default_factory=InitSettings)
     logs: LogSettings = field(default_factory=LogSettings)
+    report: ReportSettings = field(default_factory=ReportSettings)
     startup_timeout_s: float = 60.0
     """Time for the first configuration; 0: for ever. 60, because images are pulled and objects made side by side."""
     start_with_last: bool = False

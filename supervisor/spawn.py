@@ -14,13 +14,16 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
+    from contextlib import AbstractContextManager
     from typing import NoReturn
 
     from supervisor.settings import User
     from supervisor.terminal import Terminal
 
+    # Descriptors for the command to write to as its 1 and 2, made for each start.
+    MakeOutputs = Callable[[], AbstractContextManager[tuple[int, int]]]
     Differences = Sequence[tuple[bytes, bytes | None]]
 else:
     import _signal as signal  # as in inbox
@@ -34,10 +37,13 @@ _NOT_HERE = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIM
 class World:
     """What the command finds: the signal mask and dispositions that we were given, the user and session that were asked for."""
 
-    def __init__(self, mask: AbstractSet[int], user: User | None = None, *, new_session: bool = False) -> None:
+    def __init__(
+        self, mask: AbstractSet[int], user: User | None = None, *, new_session: bool = False, outputs: MakeOutputs | None = None
+    ) -> None:
         self.mask = mask
         self.user = user
         self.new_session = new_session
+        self.outputs = outputs
         # A parent that ignores SIGCHLD never learns how a child ended (wait(2), notes): the command may, we must not.
         self.ignores_children = signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
         if self.ignores_children:
@@ -50,13 +56,20 @@ def start_command(command: list[str], world: World, terminal: Terminal) -> int:
     It gets our environment as we were given it, and no descriptor of ours. Raises StartError with 127 if there is no such
     command and 126 if it cannot be executed; the failed process is waited for.
     """
+    if world.outputs is None:
+        return _start(command, world, terminal, None)
+    with world.outputs() as outputs:
+        return _start(command, world, terminal, outputs)
+
+
+def _start(command: list[str], world: World, terminal: Terminal, outputs: tuple[int, int] | None) -> int:
     programs = _candidates(os.fsencode(command[0]), os.environb.get(b"PATH"))
     differences = _differences(world.user)
     terminal.offer(to_new_session=world.new_session)
     failed, report_failure = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _become(programs, command, differences, world, terminal, report_failure)
+        _become(programs, command, differences, world, terminal, outputs, report_failure)
     os.close(report_failure)
     # The pipe closes when exec succeeds: then the group exists, and the command is no longer our own code.
     failure = os.read(failed, 64)
@@ -173,6 +186,7 @@ def _become(
     differences: Differences,
     world: World,
     terminal: Terminal,
+    outputs: tuple[int, int] | None,
     report_failure: int,
 ) -> NoReturn:
     """Turn this process, fresh from fork, into the command. Nothing is imported and no lock is taken here."""
@@ -183,6 +197,9 @@ def _become(
         else:
             os.setpgid(0, 0)
         terminal.accept()
+        if outputs:
+            os.dup2(outputs[0], 1)
+            os.dup2(outputs[1], 2)
         _enter(world, differences)
         number, index = _execute(programs, command)
     except OSError as error:

@@ -6,13 +6,20 @@ A line of the table is `  --name[=VALUE][ …]  meaning`; an option with … can
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _HEAD = """\
 Run a command as an init, keep its configuration files equal to ConfigMaps, and tell it to reload.
 
 Usage:
   config-supervisor [options] [--] [COMMAND [ARG...]]
+  config-supervisor doctor [options]   check all that a run needs, and say how to mend what fails
+  config-supervisor check [options]    for a pull request: build and check the files of --manifest
+  config-supervisor rbac [options]     print the least Role that these options need
+  config-supervisor status [options]   ask the one that runs; exit 0: it is ready, 1: it is not
 
   Everything after -- is the command, untouched. Without a command it is a sidecar: the app is
   told by HTTP. Without a source it is a plain init.
@@ -104,6 +111,11 @@ Init:
   --user=USER[:GROUP]          run the command, and nothing else, as somebody else
 
 Report:
+  --listen=ADDRESS             probes, metrics and a status page: [HOST]:PORT or unix:PATH
+  --unhealthy-after=SECONDS    /livez fails when a reload has been failing so long; 0: never (60)
+  --events                     write Kubernetes Events of what becomes of changes, on the pod
+  --termination-log=FILE       one JSON line at the end (/dev/termination-log, if it exists)
+  --child-logs=HOW             raw, or json: each line that the command prints becomes a JSON line (raw)
   --log-format=FORMAT          json, text, or auto: text on a terminal, else json (auto)
   --log-level=LEVEL            debug, info, warning or error (info)
   --v=N                        2 or more is --log-level=debug, as in the Go program
@@ -115,6 +127,48 @@ Cluster:
   -h, --help                   show this
   --version                    show the version
 """
+
+# What each side command is for, and the options that it has besides those of a run.
+FORMS = {
+    "doctor": (
+        """\
+Check all that a run with these options needs, each thing by trying it: one line for each, with ok or
+how to mend it. Exit code 0: all is well; 1: something is to be mended; 2: wrong usage.
+""",
+        """\
+  --json                       the same as JSON
+""",
+    ),
+    "check": (
+        """\
+For a pull request: build the files of --manifest or --watch-dir in a temporary place, run --validate
+on them, and say what would change in --configroot. Nothing outside that place is written. Exit code
+0: this would go live; 1: it would be refused; 2: wrong usage.
+""",
+        """\
+  --json                       the same as JSON
+""",
+    ),
+    "rbac": (
+        """\
+Print the ServiceAccount and the least Role and RoleBinding that a run with these options needs, as
+YAML for kubectl apply.
+""",
+        """\
+  --service-account=[NS/]NAME  who runs the pod (config-supervisor, where the first object is)
+""",
+    ),
+    "status": (
+        """\
+Ask the supervisor that runs at --listen what is live, what is wanted, and why they differ. Without
+--listen, the address of the supervisor that is PID 1. Exit code 0: it is ready; 1: it is not, or
+does not answer. Fit for an exec probe.
+""",
+        """\
+  --json                       as /status.json tells it
+""",
+    ),
+}
 
 _FOOT = """\
 Options with … can be repeated. By environment: --reload-http is CONFIG_SUPERVISOR_RELOAD_HTTP, and
@@ -134,13 +188,34 @@ class Option(NamedTuple):
     is_repeatable: bool
 
 
-def options() -> dict[str, Option]:
-    """Every option of the table, by name."""
-    lines = re.findall(r"^  (?:-h, )?(--[a-z-]+)(=\S+)?( …)?", _OPTIONS, re.MULTILINE)
+def help_of(form: str) -> str:
+    """The help of a side command, or of a run where `form` is empty."""
+    if not form:
+        return HELP
+    about, more = FORMS[form]
+    usage = f"Usage:\n  config-supervisor {form} [options]"
+    return f"{about}\n{usage}\n\n{more}\nAnd all options of a run: see config-supervisor --help."
+
+
+def options(form: str = "") -> dict[str, Option]:
+    """Every option of a run, or of a side command, by name."""
+    lines = re.findall(r"^  (?:-h, )?(--[a-z-]+)(=\S+)?( …)?", _table(form), re.MULTILINE)
     return {name: Option(bool(value), bool(more)) for name, value, more in lines}
 
 
-def docopt_text() -> str:
+def docopt_text(form: str = "") -> str:
     """The same table with the one usage line that docopt needs to know which options can be repeated."""
     repeatable = " ".join(f"[{name}=VALUE]..." for name, option in options().items() if option.is_repeatable)
-    return f"Usage:\n  config-supervisor {repeatable} [options]\n\n{_OPTIONS}"
+    return f"Usage:\n  config-supervisor {repeatable} [options]\n\n{_table(form)}"
+
+
+def _table(form: str) -> str:
+    return _OPTIONS + (FORMS[form][1] if form else "")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A question that names what may have been meant; empty if nothing is near."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(name, known, n=1, cutoff=0.7)
+    return f"did you mean {found[0]}?" if found else ""

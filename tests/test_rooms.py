@@ -13,8 +13,15 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "supervisor"
 
 LAYERS = {
-    5: {"__main__", "plain", "main", "cli", "sections", "reload_sections"},
-    4: {"pid1", "sync", "transaction", "app", "report"},
+    5: {
+        *("__main__", "plain", "main", "cli", "sections", "reload_sections", "commands", "commands.check", "commands.rbac"),
+        *("commands.doctor", "commands.doctor_cluster", "commands.doctor_disk", "commands.status"),
+    },
+    4: {
+        *("pid1", "sync", "transaction", "app"),
+        *("report", "report.answers", "report.facts", "report.health", "report.line", "report.metrics"),
+        *("report.page", "report.server", "report.state", "report.style", "report.events", "report.wording"),
+    },
     3: {
         *("forwarding", "stopping"),
         *("source", "source.decode", "source.folder", "source.local", "source.manifest", "source.objects"),
@@ -46,6 +53,11 @@ LAYERS = {
         "notify",
         "inotify",
         "backoff",
+        "status",
+        "collection",
+        "termination",
+        "child_lines",
+        "child_logs",
     },
     1: {"settings", "model", "collection", "mounts", "errors", ""},  # "" is the package itself: the version and the map
 }
@@ -78,6 +90,13 @@ WITHIN_A_LAYER = {
     ("generation", "stamp"): "it takes over files that nobody has touched",
     ("disk", "stamp"): "the part of the door that is about one file",
     ("notify", "inotify"): "its door to the kernel; nobody else uses it",
+    ("commands", "cli"): "a side command reads its own options",
+    ("commands.doctor", "cli"): "it names the variables of the options",
+    ("main", "commands"): "a side command is chosen by the first word",
+    ("termination", "status"): "it says what the notice board knew last",
+    ("processes", "status"): "it fills the command's cell of the notice board",
+    ("child_logs", "child_lines"): "what it writes; nobody else uses it",
+    ("child_logs", "logs"): "the same descriptors, written in the same way and under the same lock",
     ("model", "errors"): "a value that cannot be is Refused by its constructor; errors imports nothing",
 }
 
@@ -87,9 +106,11 @@ DOORS = {
     r"ctypes\b": {"inotify", "prctl"},  # a few calls; a library for inotify starts ldconfig, which as PID 1 we would reap
     r"psutil\b": {"peers"},
     r"docopt\b": {"cli"},
-    r"yaml\b": {"source.manifest"},
+    r"prometheus_client\b": {"report.metrics"},
+    r"yaml\b": {"source.manifest", "commands.rbac"},
     r"(pythonjsonlogger|logging)\b": {"logs"},
-    r"(http\.client|socket)\b": {"request"},
+    r"http\.client\b": {"request"},
+    r"socket\b": {"request", "report.server", "commands.status"},  # to the app; from whoever asks
     r"_?signal\.(sigwaitinfo|sigtimedwait|sigwait|sigpending)": {"inbox", "terminal"},  # two that the terminal's loss brings
     r"_?signal\.(pthread_sigmask)": {"inbox", "spawn"},
     r"_?signal\.(signal|set_wakeup_fd|siginterrupt|setitimer|alarm|raise_signal|pthread_kill|pidfd_send_signal)$": {"spawn"},
@@ -102,14 +123,18 @@ DOORS = {
     r"os\.(environb?|getenvb?|putenv|unsetenv)$": {"spawn", "__main__"},
     r"fcntl\b": {"tree", "terminal"},  # a lock; the terminal's ioctls
     r"termios\b": {"terminal"},
-    r"os\.(makedirs|chmod)$": {"tree"},  # of the configroot itself
-    r"os\.(mkdir|rmdir)$": {"tree", "disk"},
-    r"os\.(rename|symlink|fchmod|fsync|O_CREAT|O_WRONLY)$": {"disk"},
-    r"os\.unlink$": {"disk", "stamp"},
+    r"os\.makedirs$": {"tree"},  # of the configroot itself
+    r"os\.chmod$": {"tree"},
+    r"os\.(mkdir|rmdir)$": {"tree", "disk", "commands.doctor_disk"},  # a doctor tries it
+    r"os\.(rename|fchmod|fsync)$": {"disk"},
+    r"os\.symlink$": {"disk", "commands.doctor_disk"},
+    r"os\.(O_CREAT|O_WRONLY)$": {"disk", "termination"},
+    r"os\.unlink$": {"disk", "stamp", "report.server", "commands.doctor_disk"},  # a socket that a run before has left
     r"os\.link$": {"stamp"},
+    r"os\.O_TRUNC$": {"termination"},  # a file that the kubelet has mounted cannot be renamed onto
     r"os\.O_RDWR$": {"__main__", "terminal"},  # /dev/null in place of a closed descriptor; the terminal
-    r"os\.write$": {"disk", "logs", "spawn"},  # files; standard error; a pipe to ourselves
-    r"tempfile\b": {"cluster"},  # the library wants certificates as files
+    r"os\.write$": {"disk", "logs", "spawn", "termination"},  # files; standard error; a pipe to ourselves
+    r"tempfile\b": {"cluster", "commands.check"},  # the library wants certificates as files
 }
 NOWHERE = {
     r"subprocess\b|multiprocessing\b|pty\b|asyncio\b": (
@@ -119,7 +144,7 @@ NOWHERE = {
     r"unittest\b": "no mocks",
     r"shutil\b|pathlib\b": "it hides which calls of the system are made, and has no folder descriptors",
     r"os\.(replace|renames|remove|removedirs|f?truncate|mkfifo|mknod|[lf]?chown|utime)$": "not even tree needs it",
-    r"os\.O_(TRUNC|APPEND|TMPFILE)$": "files are new, or renamed into place",
+    r"os\.O_(APPEND|TMPFILE)$": "files are new, or renamed into place",
 }
 
 LINES_MAX = 300
