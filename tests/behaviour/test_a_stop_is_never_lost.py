@@ -32,7 +32,7 @@ def test_a_stop_at_a_random_instant_of_the_start_ends_it(
 
 
 def _takes_signals(pid: int) -> bool:
-    """Whether the process is past inbox.Inbox(): it blocks signals, or waits for them, when the kernel shows them as unblocked."""
+    """Whether the process is past inbox.Inbox(): it blocks signals, or waits for them: then the kernel says that it does not."""
     text = Path(f"/proc/{pid}/status").read_text()
     blocked = next(int(line.split()[1], 16) for line in text.splitlines() if line.startswith("SigBlk:"))
     return bool(blocked >> (signal.SIGTERM - 1) & 1) or "sigtimedwait" in Path(f"/proc/{pid}/wchan").read_text()
