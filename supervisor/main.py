@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from supervisor.source import Source
     from supervisor.sync import Sync
 
+# To put what an earlier run left in order takes milliseconds.
+_FALL_BACK_S = 5.0
+
 
 def run(inbox: Inbox, argv: list[str], environment: Mapping[str, str]) -> int:
     """Do what was asked for and return the exit code."""
@@ -90,6 +93,8 @@ class Supervisor:
         self._stop = Event()
         self._may_reload = Event()
         self._problems: dict[str, str] = {}
+        self._silent: set[str] = set()  # sources that have not said yet what they want
+        self._fall_back: Callable[[], None] | None = None
         self._sync: Sync | None = None
 
     def run(self) -> int:
@@ -107,12 +112,16 @@ class Supervisor:
         note("supervisor.started", f"config-supervisor {__version__}", version=__version__, command=settings.command)
         if settings.has_sources:
             self._start_threads()
-            word = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
+            word = self._wait_for_first()
             if isinstance(word, Signal):
                 note("supervisor.stopped", f"stopped by signal {word} before the first configuration", signal=word)
                 return 128 + word
             if word is None:
                 raise StartError(self._why_no_configuration())
+            if self._silent:
+                self._log.warning("start.with_last", f"starting with what an earlier run left: {self._why()}")
+            if settings.once:
+                return self._end_with_first()
         if settings.command:
             pid = self._processes.start(settings.command)
             note("command.started", f"started {settings.command[0]}", pid=pid)
@@ -121,6 +130,22 @@ class Supervisor:
         code = self._forward_and_reap()
         note("supervisor.ended", f"leaving with exit code {code}", exit_code=code)
         return code
+
+    def _wait_for_first(self) -> Applied | Signal | None:
+        word = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
+        if word is None and self._fall_back:  # a source has not even said why it cannot tell
+            self._fall_back()
+            word = pid1.wait_for_first(self._inbox, self._processes, time.monotonic() + _FALL_BACK_S)
+        return word
+
+    def _end_with_first(self) -> int:
+        """The files are there, and that was all: leave, or become the command."""
+        self._log.info("once.done", f"the configuration is in {self._settings.files.root}", command=self._settings.command)
+        if self._settings.command:
+            self._log.close()
+            held = [word for word in self._inbox.wait(0.0) if isinstance(word, Signal)]
+            self._processes.become(self._settings.command, held)
+        return 0
 
     def _forward_and_reap(self) -> int:
         """The main thread's work, until the command ends or we are asked to stop; returns the exit code."""
@@ -152,8 +177,10 @@ class Supervisor:
         return time.monotonic() + timeout_s if timeout_s else float("inf")
 
     def _why_no_configuration(self) -> str:
-        reasons = "; ".join(problem for problem in self._problems.values() if problem)
-        return f"no configuration after {self._settings.startup_timeout_s:g} s (--startup-timeout): {reasons}"
+        return f"no configuration after {self._settings.startup_timeout_s:g} s (--startup-timeout): {self._why()}"
+
+    def _why(self) -> str:
+        return "; ".join(problem for problem in self._problems.values() if problem)
 
     def _start_threads(self) -> None:
         """A thread for each source, and the sync thread. Raises StartError if the folder or the cluster cannot be had."""
@@ -163,7 +190,8 @@ class Supervisor:
         from supervisor.sync import Sync
         from supervisor.tree import Tree
 
-        tree = Tree(self._settings.files.root)
+        files = self._settings.files
+        tree = Tree(files.root, layout=files.layout, folder_mode=files.folder_mode, fsync=files.fsync)
         sources = make_sources(self._settings.sources, self._environment.get("KUBECONFIG"))
         desired = Desired(tuple(source.name for source in sources))
         self._sync = Sync(
@@ -175,8 +203,11 @@ class Supervisor:
             first_is_live=lambda: self._inbox.post(Applied()),
             report=self._hear_outcome,
         )
+        if self._settings.start_with_last and (tree.good or tree.live):
+            self._fall_back = desired.fall_back
         for source in sources:
             self._problems[source.name] = f"{source.name}: no answer yet"
+            self._silent.add(source.name)
             self._keep_running(source.name, partial(self._listen, source, desired))
         self._keep_running("sync", self._sync.run)
 
@@ -206,8 +237,11 @@ class Supervisor:
         for heard in source.watch():
             if isinstance(heard, SourceError):
                 self._hear_problem(source.name, str(heard))
+                if self._fall_back:
+                    self._fall_back()
             else:
                 self._hear_problem(source.name, "")
+                self._silent.discard(source.name)
                 desired.put(source.name, heard)
 
     def _hear_problem(self, source: str, problem: str) -> None:
@@ -229,5 +263,7 @@ class Supervisor:
         """Wait for the main thread to start the command, and make the ways to tell it of changes."""
         from supervisor.reload import make_reloaders
 
+        if self._settings.once:
+            return ()
         self._may_reload.wait()
         return make_reloaders(self._settings, self._processes, self._inbox, self._log)
