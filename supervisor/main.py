@@ -169,10 +169,10 @@ class Supervisor:
         return code
 
     def _wait_for_first(self) -> Applied | Signal | None:
-        word = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
+        word = pid1.wait_for_first(self._inbox, self._processes, self._forwarding, self._deadline())
         if word is None and self._fall_back:  # a source has not even said why it cannot tell
             self._fall_back()
-            word = pid1.wait_for_first(self._inbox, self._processes, time.monotonic() + _FALL_BACK_S)
+            word = pid1.wait_for_first(self._inbox, self._processes, self._forwarding, time.monotonic() + _FALL_BACK_S)
         return word
 
     def _end_with_first(self) -> int:
