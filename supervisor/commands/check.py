@@ -57,7 +57,6 @@ def build_and_check(asked: Asked, inbox: Inbox) -> int:
     processes, log = Processes(inbox.given_mask), Log("text", settings.logs.level)
     worker = Thread(target=lambda: found.append(_try(settings, processes, log)), daemon=True)
     stopped_by = _reap_until_done(worker, inbox, processes)
-    processes.kill_hooks()
     log.close()
     if stopped_by:
         return 128 + stopped_by
@@ -74,13 +73,16 @@ def _reap_until_done(worker: Thread, inbox: Inbox, processes: Processes) -> int:
 
     worker.start()
     Thread(target=wake_when_done, daemon=True).start()
-    while True:
+    stopped_by = 0
+    while worker.is_alive():
         for word in inbox.wait():
             if isinstance(word, int) and word in STOP_SIGNALS:
-                return word
+                if stopped_by:
+                    return word
+                stopped_by = word
+                processes.kill_hooks()  # then the worker sweeps up
         processes.reap()
-        if not worker.is_alive():
-            return 0
+    return stopped_by
 
 
 def _try(settings: Settings, processes: Processes, log: Log) -> Found:
