@@ -42,7 +42,7 @@ class App:
         self._safety = safety
         self._has_command = bool(settings.command)
         self._check = Hook("--validate", safety.validate, safety.hook_timeout_s, processes, log) if safety.validate else None
-        self._confirmation = Confirmation(safety, processes, log)
+        self._confirmation = Confirmation(safety, settings.reload.process, processes, log)
         self._reloaders = reloaders
         self._pause = pause
 
@@ -67,6 +67,7 @@ class App:
 
         Raises Refused, Unreachable after the last try, and Superseded when something newer is wanted meanwhile.
         """
+        self._confirmation.look_before()
         for number, reloader in enumerate(self._reloaders()):
             try:
                 self._patiently(lambda way=reloader: way.deliver(update))  # type: ignore[misc]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from supervisor.collection import Collection
 from supervisor.errors import Denied, Expired, SourceError, StartError, Unavailable
+from supervisor.login import log_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,7 @@ _WATCH_S = (300, 600)
 _FIRST_WATCH_S = (60, 90)
 # A server that sends bookmarks sends one a minute: a connection that is silent for longer is dead, whatever TCP says.
 _SILENCE_S = 90.0
+_PAGE_OBJECTS = 500
 # The largest object, 1 MiB, has up to six bytes a character in JSON, and its managedFields.
 _LINE_BYTES_MAX = 16 * 2**20
 _MESSAGE_MAX = 300
@@ -88,20 +90,29 @@ class Cluster:
         self._api: Any = None
         self._sends_bookmarks = False
 
-    def list_objects(self, collection: Collection) -> tuple[list[Object], str]:
-        """All objects and the version to watch from. Raises SourceError.
+    def list_pages(self, collection: Collection) -> Iterator[tuple[list[Object], str]]:
+        """All objects, page by page, each with the version to watch from. Raises SourceError, and Expired to begin again.
 
-        No version is asked for, so the answer is the newest state and never older than one that we saw before a restart.
+        No version is asked for, so the answer is the newest state and never older than one that we saw before a restart. All
+        pages show the state of the first one (Kubernetes API concepts, "Retrieving large results sets in chunks").
         """
-        with self._translated(collection, "list"):
-            response = self._request(collection.path, collection.selection, _ANSWER_S, collection, "list")
-            answer = _parsed(response.data)
-        items, metadata = answer.get("items"), answer.get("metadata")
-        if items is None:
-            items = []  # how Go writes an empty list
-        if not isinstance(items, list) or not isinstance(metadata, dict) or not all(isinstance(item, dict) for item in items):
-            raise SourceError(f"cannot list {collection}: the answer is no list")
-        return items, str(metadata.get("resourceVersion", ""))
+        query = collection.selection if collection.name else [*collection.selection, ("limit", str(_PAGE_OBJECTS))]
+        more: list[tuple[str, str]] = []
+        while True:
+            with self._translated(collection, "list"):
+                answer = _parsed(self._request(collection.path, query + more, _ANSWER_S, collection, "list").data)
+            items, metadata = answer.pop("items", None), answer.get("metadata")
+            if items is None:
+                items = []  # how Go writes an empty list
+            if not isinstance(items, list) or not isinstance(metadata, dict) or not all(isinstance(item, dict) for item in items):
+                raise SourceError(f"cannot list {collection}: the answer is no list")
+            before, token = more, metadata.get("continue")
+            more = [("continue", str(token))] if token else []
+            if more and more == before:
+                raise SourceError(f"cannot list {collection}: the pages do not end")
+            yield items, str(metadata.get("resourceVersion", ""))
+            if not more:
+                return
 
     def watch_objects(self, collection: Collection, version: str) -> Iterator[tuple[str, Object]]:
         """Events since `version`, as (type, object), until the server ends the watch as agreed. The first, OPENED, is our own.
@@ -187,7 +198,7 @@ class Cluster:
     def _client(self) -> Any:
         with self._lock:
             if self._api is None:
-                self._api = _log_in(self._kubeconfig, self._context)
+                self._api = log_in(self._kubeconfig, self._context)
             return self._api
 
     @contextmanager
@@ -210,49 +221,6 @@ class Cluster:
         except (HTTPError, OpenApiException, OSError) as error:
             self._api = None
             raise Unavailable(f"cannot {verb} {collection}: {_short(error)}") from error
-
-
-def _log_in(kubeconfig: str | None, context: str | None) -> Any:
-    """A client for the server and user that the configuration names. Certificates and keys are read once, into memory."""
-    from tempfile import TemporaryDirectory
-
-    # An untyped library: from here on its values are Any.
-    from kubernetes import client
-    from kubernetes.config import load_incluster_config, load_kube_config
-
-    configuration = client.Configuration()
-    configuration.retries = False  # we do that ourselves, with backoff
-    configuration.keep_alive = True  # finds a host that vanished without a word
-    if kubeconfig is None:
-        load_incluster_config(client_configuration=configuration)
-        tls = _tls(configuration)
-    else:
-        # The library writes embedded certificates and keys to files: in a folder of their own, gone at once.
-        with TemporaryDirectory(prefix="config-supervisor-") as folder:
-            load_kube_config(kubeconfig, context, configuration, persist_config=False, temp_file_path=folder)
-            tls = _tls(configuration)
-    configuration.ssl_ca_cert = configuration.cert_file = configuration.key_file = None
-    api = client.ApiClient(configuration)
-    api.rest_client.pool_manager.connection_pool_kw["ssl_context"] = tls
-    api.user_agent = "config-supervisor"
-    return api
-
-
-def _tls(configuration: Any) -> Any:
-    """The TLS settings of a configuration. Without X.509 strictness, as Go's clients: many clusters' own CAs need that."""
-    import ssl
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if not configuration.verify_ssl:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    elif configuration.ssl_ca_cert:
-        context.load_verify_locations(configuration.ssl_ca_cert)
-    else:
-        context.load_default_certs()
-    if configuration.cert_file:
-        context.load_cert_chain(configuration.cert_file, configuration.key_file)
-    return context
 
 
 def _lines(response: Any) -> Iterator[bytes]:

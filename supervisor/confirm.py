@@ -1,4 +1,4 @@
-"""Ask whether the app took a revision: it, by HTTP, or a command that knows it."""
+"""Ask whether the app took a revision: it, by HTTP, or a command that knows it; or look for its new workers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from supervisor.errors import Refused, Unreachable
 from supervisor.hook import Hook
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from supervisor.logs import Log
     from supervisor.model import Update
     from supervisor.processes import Processes
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 class Confirmation:
     """The questions that were given. Without one, nobody is asked."""
 
-    def __init__(self, settings: SafetySettings, processes: Processes, log: Log) -> None:
+    def __init__(self, settings: SafetySettings, process: str | None, processes: Processes, log: Log) -> None:
+        self._workers = Workers(process, processes) if settings.confirm_workers else None
         self._http = settings.confirm_http
         self._match = re.compile(settings.confirm_match) if settings.confirm_match else None
         words = settings.confirm_command
@@ -27,10 +30,17 @@ class Confirmation:
     @property
     def is_asked(self) -> bool:
         """Whether there is a question."""
-        return bool(self._http or self._hook)
+        return bool(self._http or self._hook or self._workers)
+
+    def look_before(self) -> None:
+        """Remember what will have changed when the app has taken it. Called just before the app is told."""
+        if self._workers:
+            self._workers.remember()
 
     def ask(self, update: Update, timeout_s: float) -> None:
         """Ask once. Raises Refused with the answer that is no yes, and Unreachable if a command could not be run."""
+        if self._workers:
+            self._workers.look()
         if self._http:
             self._ask_http(self._http)
         if self._hook:
@@ -48,3 +58,30 @@ class Confirmation:
             raise Refused(f"--confirm-http: {shown(settings)} answers {answer.name}")
         if self._match and not self._match.search(answer.body.decode(errors="replace")):
             raise Refused(f"--confirm-http: the answer of {shown(settings)} does not match --confirm-match")
+
+
+class Workers:
+    """The workers of an app whose master starts new ones for a new configuration, and goes on with the old ones if it is bad."""
+
+    def __init__(self, process: str | None, processes: Processes) -> None:
+        self._process = process
+        self._processes = processes
+        self._before: AbstractSet[object] | None = None
+
+    def remember(self) -> None:
+        """Remember those that there are, if the app runs."""
+        self._before = self._found()
+
+    def look(self) -> None:
+        """Raises Refused if there is none that was not there before."""
+        if self._before is not None and self._found() <= self._before:
+            raise Refused("the app has started no new workers: its own log says why")
+
+    def _found(self) -> AbstractSet[object]:
+        from supervisor.peers import Peers, workers
+
+        try:
+            with Peers(self._process, self._processes).found() as masters:
+                return workers(masters)
+        except Unreachable:
+            return frozenset()

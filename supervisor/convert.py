@@ -9,31 +9,15 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
 from supervisor.logs import LEVELS, usual_format
-from supervisor.settings import Address, ObjectName, User
+from supervisor.settings import Address, User
 
 if TYPE_CHECKING:
     from pwd import struct_passwd
 
-# Kubernetes documentation, "Object Names and IDs": RFC 1123 labels and subdomains.
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_NAME_MAX = 253
 _PORT_MAX = 65535
 _SOCKET_PATH_BYTES_MAX = 107  # unix(7)
 _SIGNAL = re.compile(r"(?:SIG)?([A-Z0-9]+)([+-][0-9]{1,2})?", re.ASCII)
 _ID_MAX = 2**32 - 2  # the largest one is -1, which setuid(2) takes for "leave it"
-
-
-def to_object_name(text: str) -> ObjectName:
-    """`[NAMESPACE/]NAME`; without a namespace it is `default`, as in the Go program."""
-    namespace, slash, name = text.rpartition("/")
-    if not slash:
-        namespace = "default"
-    if not _LABEL.fullmatch(namespace):
-        raise ValueError(f"{namespace!r} is not a namespace; expected [NAMESPACE/]NAME")
-    if not _SUBDOMAIN.fullmatch(name) or len(name) > _NAME_MAX:
-        raise ValueError(f"{name!r} is not the name of an object; expected [NAMESPACE/]NAME")
-    return ObjectName(namespace, name)
 
 
 def to_existing_file(text: str) -> str:

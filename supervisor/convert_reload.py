@@ -7,6 +7,7 @@ import re
 import shlex
 
 from supervisor.convert import to_seconds
+from supervisor.profiles import PROFILES
 
 # RFC 9110, 5.6.2, tokens. The two that frame the body are ours.
 _HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
@@ -84,3 +85,10 @@ def to_timeout(text: str) -> float:
     if not seconds:
         raise ValueError("expected seconds, more than 0")
     return seconds
+
+
+def to_profile(text: str) -> str:
+    """The name of an app that we know."""
+    if text not in PROFILES:
+        raise ValueError(f"expected one of {', '.join(sorted(PROFILES))}")
+    return text

@@ -32,8 +32,8 @@ class Hook:
         """Whether the command asks for the staged folder."""
         return any(_FOLDER in word for word in self._words)
 
-    def run(self, update: Update, folder: str = "", timeout_s: float = float("inf")) -> None:
-        """Run it, for `timeout_s` seconds at most, with `folder` for each `{}`.
+    def run(self, update: Update, folder: str = _FOLDER, timeout_s: float = float("inf")) -> None:
+        """Run it, for `timeout_s` seconds at most, with `folder`, if there is one, for each `{}`.
 
         Raises Refused with its last words if it says no, and Unreachable if it has said nothing: it could not be started, or
         was out of time.

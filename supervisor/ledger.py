@@ -65,6 +65,11 @@ class Ledger:
             if self._tree.live != staged:
                 self._tree.publish(staged)
 
+    def let_go(self) -> None:
+        """Let those who watch the files that were live know that these are gone."""
+        with self._lock:
+            self._tree.let_go()
+
     def go_back(self, staged: Staged) -> None:
         """Make one live that was live before. Raises TreeError, also if something foreign is in the way now: try again."""
         try:

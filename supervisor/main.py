@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 import traceback
 from functools import cached_property, partial
@@ -12,16 +11,13 @@ from typing import TYPE_CHECKING
 
 from supervisor import __version__, pid1
 from supervisor.backoff import backoff
-from supervisor.errors import SourceError, StartError, UsageError
+from supervisor.errors import SourceError, StartError
 from supervisor.forwarding import Forwarding
 from supervisor.inbox import Applied, Signal
-from supervisor.logs import Log
 from supervisor.processes import Processes
-from supervisor.spawn import try_to_become
 from supervisor.status import Board, Contact, SourceState
 from supervisor.stopping import Stopping
-from supervisor.termination import last_words, usual_termination_log, write_termination_log
-from supervisor.usage import FORMS
+from supervisor.termination import last_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,63 +25,18 @@ if TYPE_CHECKING:
     from supervisor.child_logs import ChildLogs
     from supervisor.desired import Desired
     from supervisor.inbox import Inbox
+    from supervisor.logs import Log
     from supervisor.reload import Reloader
-    from supervisor.settings import Address, InitSettings, ReportSettings, Settings, User
+    from supervisor.settings import Address, InitSettings, ReportSettings, Settings
     from supervisor.source import Source
     from supervisor.sync import Sync
 
-
-def run(inbox: Inbox, argv: list[str], environment: Mapping[str, str]) -> int:
-    """Do what was asked for and return the exit code."""
-    from supervisor import cli
-
-    parent = os.getppid()
-    try:
-        if argv and argv[0] in FORMS:
-            from supervisor import commands
-
-            return commands.run(argv[0], argv[1:], environment, inbox)
-        settings = cli.read(argv, environment)
-        _check_user(settings.init.user)
-    except cli.Leave as leave:
-        print(leave, flush=True)
-        return 0
-    except UsageError as error:
-        print(*(f"config-supervisor: {problem}" for problem in error.problems), sep="\n", file=sys.stderr, flush=True)
-        if os.getpid() == 1:  # else somebody may only have tried something in a container that runs
-            write_termination_log(usual_termination_log(), {"cause": f"wrong usage: {error}", "exit_code": 2})
-        return 2
-    log = Log(settings.logs.format, settings.logs.level)
-    try:
-        supervisor = Supervisor(settings, inbox, log, environment)
-        return _run_and_tell(supervisor, settings, parent, log)
-    finally:
-        log.close()
+# To put what an earlier run left in order takes milliseconds.
+_FALL_BACK_S = 5.0
 
 
-def _run_and_tell(supervisor: Supervisor, settings: Settings, parent: int, log: Log) -> int:
-    """Run to the end, and say in the log and the termination log why it came."""
-    cause, code = "a fault of config-supervisor: see its log", 125
-    try:
-        _ask_the_kernel(settings.init, parent)
-        code = supervisor.run()
-        cause = supervisor.why_stopped
-    except StartError as error:
-        cause, code = str(error), error.exit_code
-        log.error("start.failed", cause, exit_code=code)
-    finally:
-        write_termination_log(settings.report.termination_log, supervisor.last_words(cause, code))
-    return code
-
-
-def _check_user(user: User | None) -> None:
-    """Raises UsageError if the command cannot be run as that user: before anything is started."""
-    error = try_to_become(user) if user else 0
-    if user and error:
-        raise UsageError([f"--user={user.text}: cannot become that user: {os.strerror(error)}; only root can"])
-
-
-def _ask_the_kernel(init: InitSettings, parent: int) -> None:
+def ask_the_kernel(init: InitSettings, parent: int) -> None:
+    """Be the subreaper, or be told of our parent's end, if that was asked for. `parent` was our parent at the start."""
     if init.subreaper:
         from supervisor.prctl import become_subreaper
 
@@ -120,6 +71,8 @@ class Supervisor:
         self._stop = Event()
         self._may_reload = Event()
         self._board = Board()
+        self._silent: set[str] = set()  # sources that have not said yet what they want
+        self._fall_back: Callable[[], None] | None = None
         self._sync: Sync | None = None
         self.why_stopped = ""
         """Why we leave, if somebody asked us to; empty: the command has ended by itself."""
@@ -141,13 +94,17 @@ class Supervisor:
             self._keep_running("listen", self._listen_at(settings.report.listen))
         if settings.has_sources:
             self._start_threads()
-            word = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
+            word = self._wait_for_first()
             if isinstance(word, Signal):
                 self.why_stopped = f"stopped by signal {word} before the first configuration"
                 note("supervisor.stopped", self.why_stopped, signal=word)
                 return 128 + word
             if word is None:
                 raise StartError(self._why_no_configuration())
+            if self._silent:
+                self._log.warning("start.with_last", f"starting with what an earlier run left: {self._why()}")
+            if settings.once:
+                return self._end_with_first()
         if settings.command:
             pid = self._processes.start(settings.command)
             note("command.started", f"started {settings.command[0]}", pid=pid)
@@ -158,6 +115,22 @@ class Supervisor:
             self._child_logs.finish()
         note("supervisor.ended", f"leaving with exit code {code}", exit_code=code)
         return code
+
+    def _wait_for_first(self) -> Applied | Signal | None:
+        word = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
+        if word is None and self._fall_back:  # a source has not even said why it cannot tell
+            self._fall_back()
+            word = pid1.wait_for_first(self._inbox, self._processes, time.monotonic() + _FALL_BACK_S)
+        return word
+
+    def _end_with_first(self) -> int:
+        """The files are there, and that was all: leave, or become the command."""
+        self._log.info("once.done", f"the configuration is in {self._settings.files.root}", command=self._settings.command)
+        if self._settings.command:
+            self._log.close()
+            held = [word for word in self._inbox.wait(0.0) if isinstance(word, Signal)]
+            self._processes.become(self._settings.command, held)
+        return 0
 
     def _forward_and_reap(self) -> int:
         """The main thread's work, until the command ends or we are asked to stop; returns the exit code."""
@@ -197,10 +170,12 @@ class Supervisor:
         return time.monotonic() + timeout_s if timeout_s else float("inf")
 
     def _why_no_configuration(self) -> str:
+        return f"no configuration after {self._settings.startup_timeout_s:g} s (--startup-timeout): {self._why()}"
+
+    def _why(self) -> str:
         problems = [source.problem for source in self._board.sources.values()]
         problems += [self._board.config.last.outcome.reason] if self._board.config else []
-        reasons = "; ".join(problem for problem in problems if problem)
-        return f"no configuration after {self._settings.startup_timeout_s:g} s (--startup-timeout): {reasons}"
+        return "; ".join(problem for problem in problems if problem)
 
     def _start_threads(self) -> None:
         """A thread for each source, and the sync thread. Raises StartError if the folder or the cluster cannot be had."""
@@ -211,7 +186,8 @@ class Supervisor:
         from supervisor.sync import Sync
         from supervisor.tree import Tree
 
-        tree = Tree(self._settings.files.root)
+        files = self._settings.files
+        tree = Tree(files.root, layout=files.layout, folder_mode=files.folder_mode, fsync=files.fsync)
         sources = make_sources(self._settings.sources, self._environment.get("KUBECONFIG"))
         events = make_events(self._settings, self._environment, self._log)
         desired = Desired(tuple(source.name for source in sources))
@@ -224,8 +200,11 @@ class Supervisor:
             first_is_live=self._hear_first,
             report=Report(self._log, self._board, tree, events).tell,
         )
+        if self._settings.start_with_last and (tree.good or tree.live):
+            self._fall_back = desired.fall_back
         for source in sources:
             self._board.sources[source.name] = SourceState(source.name, source.contact, f"{source.name}: no answer yet")
+            self._silent.add(source.name)
             self._keep_running(source.name, partial(self._listen, source, desired))
         self._keep_running("sync", self._sync.run)
         if events:
@@ -263,10 +242,13 @@ class Supervisor:
         for heard in source.watch():
             if isinstance(heard, SourceError):
                 self._hear_problem(source.name, str(heard))
+                if self._fall_back:
+                    self._fall_back()
             else:
                 source.contact.proven()
                 self._board.works(source.name)
                 self._hear_problem(source.name, "")
+                self._silent.discard(source.name)
                 desired.put(source.name, heard)
 
     def _hear_problem(self, source: str, problem: str) -> None:
@@ -289,5 +271,7 @@ class Supervisor:
         """Wait for the main thread to start the command, and make the ways to tell it of changes."""
         from supervisor.reload import make_reloaders
 
+        if self._settings.once:
+            return ()
         self._may_reload.wait()
         return make_reloaders(self._settings, self._processes, self._inbox, self._log)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock
 
-from supervisor.spawn import World, start_command
+from supervisor.spawn import World, become_command, start_command
 from supervisor.status import CommandState
 from supervisor.terminal import Terminal
 
@@ -18,9 +18,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from _thread import LockType
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from types import TracebackType
+    from typing import NoReturn
 
     from supervisor.running_hook import RunningHook
     from supervisor.settings import User
@@ -86,6 +87,12 @@ class Processes:
     def start_again(self) -> int:
         """Start the same command, after its end. Raises StartError as `start` does."""
         return self.start(self._command)
+
+    def become(self, command: list[str], held: Iterable[int]) -> NoReturn:
+        """Turn this process into the command; signals that were held back act on it. Raises StartError as `start` does."""
+        for number in held:
+            os.kill(os.getpid(), number)  # it is blocked until then
+        become_command(command, self._world)
 
     def child(self) -> _Child:
         """A context: the command's process ID, or None if it does not run. Within it the ID cannot pass to another process."""

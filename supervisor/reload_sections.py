@@ -1,4 +1,4 @@
-"""The groups *reload* and *safety* of what was given → their sections of Settings. Used by sections alone."""
+"""The groups *for one app*, *reload* and *safety* of what was given → their sections of Settings. Used by sections alone."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from supervisor.convert_reload import (
     to_header_file,
     to_pattern,
     to_process,
+    to_profile,
     to_statuses,
     to_timeout,
     to_words,
 )
+from supervisor.profiles import PROFILES, options_of
 from supervisor.settings import DEFAULT_SIGNAL, HttpSettings, ReloadSettings, SafetySettings
+from supervisor.usage import options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +33,18 @@ _WAYS = {
     "--reload-restart": "restart",
     "--reload-exit": "exit",
 }
+
+
+def apply_profile(given: Given, root: str, *, has_command: bool) -> None:
+    """Let the options of a profile count as given, where the user has not given others."""
+    name = given.one("--profile", to_profile, "")
+    if not name:
+        return
+    profile = PROFILES[name]
+    already = {option for option in options() if given.has(option) or given.flag(option)}
+    if not has_command and profile["sidecar"] is None and "--reload-none" not in already:
+        given.problems.append(f"--profile={name} needs a command after --: only its parent can start it again")
+    given.profile = options_of(profile, root, already, has_command=has_command)
 
 
 def reload_section(given: Given, *, has_command: bool) -> ReloadSettings:
@@ -98,6 +113,7 @@ def safety_section(given: Given) -> SafetySettings:
         confirm_http=HttpSettings(url, "GET") if url else None,
         confirm_match=given.one("--confirm-match", to_pattern, ""),
         confirm_command=given.one("--confirm-command", to_words, ()),
+        confirm_workers=given.flag("--confirm-workers"),
         confirm_within_s=given.one("--confirm-within", to_seconds, 30.0),
         settle_s=given.one("--settle", to_seconds, 1.0),
         rollback=not given.flag("--no-rollback"),

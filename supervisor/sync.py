@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from supervisor.backoff import backoff
@@ -59,6 +60,9 @@ class Sync:
         """Attempt the newest wanted state, again and again, at most once in the reload interval, until a stop is under way."""
         while not self._stop.is_set():
             self._serial, objects = self._desired.wait(self._serial)
+            if objects is None:
+                self._start_with_last()
+                continue
             self._attempt(objects)
             self._stop.wait(max(0.0, self._transaction.may_reload_at - time.monotonic()))
 
@@ -68,6 +72,14 @@ class Sync:
         Returns whether to start the command again; if not, the folder is left as it is now for good.
         """
         return self._transaction.command_ended(code)
+
+    def _start_with_last(self) -> None:
+        """Until it is known what is wanted, do with what an earlier run left: what the app took last, or else what is live."""
+        last = self._ledger.good or self._ledger.live
+        if last:
+            with suppress(TreeError):  # then we wait
+                self._ledger.go_back(last)
+                self._transaction.begin()
 
     def _attempt(self, objects: Sequence[ConfigObject]) -> None:
         """Attempt it until the disk takes it or something newer is wanted. Why it does not is said once."""

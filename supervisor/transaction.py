@@ -104,7 +104,7 @@ class Transaction:
             return
         if is_live and self._ledger.is_good:  # whatever was refused since is no longer wanted
             self._ledger.mark_good(attempt.revision)
-            self._begin()
+            self.begin()
             self._judged = attempt.revision
             self._tell(attempt, Verdict.UNCHANGED)
             return
@@ -147,9 +147,8 @@ class Transaction:
         if before is None:
             return
         trial.told_of = before.told_of
-        end = before.end or (Verdict.FAILED, before.problem)
-        if before.told_at and not before.end:
-            end = Verdict.APPLIED, "something newer took its place before it was confirmed"
+        unconfirmed = Verdict.APPLIED, "something newer took its place before it was confirmed"
+        end = before.end or (unconfirmed if before.told_at else (Verdict.FAILED, before.problem))
         if end[1]:
             self._tell(before.attempt, *end)
 
@@ -169,7 +168,7 @@ class Transaction:
                     trial = Trial(attempt, Update(good.revision), good, is_published=False)
                     trial.end, trial.is_back, trial.told_of = (verdict, reason), True, attempt.revision
                     self._put_on_trial(trial)
-            self._begin()
+            self.begin()
         self._judged = attempt.revision or reason
         if self._trial is None or self._trial.attempt is not attempt:
             self._tell(attempt, verdict, reason)
@@ -205,13 +204,14 @@ class Transaction:
         self._stop_here()
         if trial.is_start:
             trial.told_of = trial.update.revision
-        self._begin()
+        self.begin()
         self._app.wait_until_it_runs()
         if trial.told_at is None and trial.is_start:
             trial.told_at = time.monotonic()
         elif trial.told_at is None:
             with trial.attempt.step("deliver"):
                 self._deliver(trial)
+        self._ledger.let_go()
         with trial.attempt.step("confirm"):
             self._app.confirm(trial.update, trial.told_at or 0.0, self.may_reload_at)
         self._stop_here()
@@ -251,7 +251,7 @@ class Transaction:
                 self._ledger.refuse(trial.update.revision, reason)
             trial.is_back = True
         if not self._has_begun and self._ledger.good:
-            self._begin()
+            self.begin()
         elif self._has_begun and trial.told_of:
             try:
                 self._tell_back(trial)
@@ -282,7 +282,7 @@ class Transaction:
                 trial.told_back_at = self._count_reload()
             self._app.confirm(update, trial.told_back_at, self.may_reload_at)
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """Let the command start with what is live now."""
         if not self._has_begun:
             self._has_begun = True

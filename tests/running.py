@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Condition, Thread
 from typing import IO, Any, Self
@@ -35,6 +36,16 @@ def eventually(condition: Callable[[], Any], what: str, deadline_s: float = DEAD
             return value
         assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}"
         time.sleep(0.002)  # between two looks, not instead of one
+
+
+def pids_with(text: str) -> list[int]:
+    """The processes that have a text in their command line or environment, whose parts end with a NUL each."""
+    found = []
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        with suppress(OSError):  # it has ended, or is none of ours
+            if any(text.encode() in Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ")):
+                found.append(pid)
+    return found
 
 
 class Lines:

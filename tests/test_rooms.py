@@ -14,7 +14,18 @@ PACKAGE = Path(__file__).parent.parent / "supervisor"
 
 LAYERS = {
     5: {
-        *("__main__", "plain", "main", "cli", "sections", "reload_sections", "commands", "commands.check", "commands.rbac"),
+        *(
+            "__main__",
+            "plain",
+            "entry",
+            "main",
+            "cli",
+            "sections",
+            "reload_sections",
+            "commands",
+            "commands.check",
+            "commands.rbac",
+        ),
         *("commands.doctor", "commands.doctor_cluster", "commands.doctor_disk", "commands.status"),
     },
     4: {
@@ -24,10 +35,10 @@ LAYERS = {
     },
     3: {
         *("forwarding", "stopping"),
-        *("source", "source.decode", "source.manifest", "source.objects"),
+        *("source", "source.decode", "source.folder", "source.local", "source.manifest", "source.objects"),
         *("reload", "reload.by_command", "reload.by_exit", "reload.by_http", "reload.by_restart", "reload.by_signal"),
         *("confirm", "ledger", "trial", "splay"),
-        *("items", "convert", "convert_reload", "usage"),
+        *("items", "convert", "convert_reload", "convert_wanted", "profiles", "usage"),
     },
     2: {
         "inbox",
@@ -40,30 +51,37 @@ LAYERS = {
         "tree",
         "generation",
         "links",
+        "files",
+        "disk",
+        "stamp",
+        "contents",
         "cluster",
+        "login",
         "desired",
         "hook",
+        "peers",
         "request",
         "logs",
         "notify",
+        "inotify",
         "backoff",
         "status",
-        "collection",
         "termination",
         "child_lines",
         "child_logs",
     },
-    1: {"settings", "model", "errors", ""},  # "" is the package itself: the version and the map
+    1: {"settings", "model", "collection", "mounts", "errors", ""},  # "" is the package itself: the version and the map
 }
 LAYER = {room: number for number, rooms in LAYERS.items() for room in rooms}
 
 # Imports within one layer, each with its reason. Rooms of one folder (source/, reload/) know each other anyway.
 WITHIN_A_LAYER = {
     ("__main__", "plain"): "the first lines take the signals, then hand over",
-    ("__main__", "main"): "the same, if there is more to do",
-    ("main", "cli"): "main is what the command line is read for",
+    ("__main__", "entry"): "the same, if there is more to do",
+    ("entry", "cli"): "it is what the command line is read for",
     ("cli", "sections"): "sections is the part of reading that knows what each option means",
     ("sections", "reload_sections"): "the part of it that knows two large groups; nobody else uses it",
+    ("convert_reload", "profiles"): "the name of a profile is a value as others are",
     ("convert_reload", "convert"): "the same for values: some are seconds with a further condition",
     ("sync", "transaction"): "sync is the loop, transaction what is done in it; nobody else uses it",
     ("hook", "processes"): "what a process's end means to us: two rooms, because processes knows nothing of revisions",
@@ -72,11 +90,22 @@ WITHIN_A_LAYER = {
     ("spawn", "unstartable"): "what to say when that fails, imported when it does",
     ("processes", "terminal"): "the command's group is the terminal's foreground group as long as it runs",
     ("tree", "generation"): "a generation is a part of the tree that was too long for one file; nobody else uses it",
-    ("tree", "links"): "the same",
+    ("tree", "links"): "one of the two layouts, the same",
+    ("tree", "files"): "the other layout, the same",
+    ("tree", "disk"): "the part of the tree that touches the file system, for its other parts too",
+    ("links", "generation"): "a layout shows a generation",
+    ("links", "disk"): "through the one door",
+    ("files", "generation"): "a layout shows a generation",
+    ("files", "links"): "it takes the other layout's names away, when the layout was changed",
+    ("files", "disk"): "through the one door",
+    ("generation", "stamp"): "it takes over files that nobody has touched",
+    ("disk", "stamp"): "the part of the door that is about one file",
+    ("notify", "inotify"): "its door to the kernel; nobody else uses it",
+    ("cluster", "login"): "the part of it that becomes somebody; nobody else uses it",
+    ("entry", "main"): "a run is built and wired there",
+    ("entry", "commands"): "a side command is chosen by the first word",
     ("commands", "cli"): "a side command reads its own options",
     ("commands.doctor", "cli"): "it names the variables of the options",
-    ("main", "commands"): "a side command is chosen by the first word",
-    ("cluster", "collection"): "what is asked for; a value that others make too",
     ("termination", "status"): "it says what the notice board knew last",
     ("processes", "status"): "it fills the command's cell of the notice board",
     ("child_logs", "child_lines"): "what it writes; nobody else uses it",
@@ -86,9 +115,10 @@ WITHIN_A_LAYER = {
 
 # What has one door: a regular expression over dotted names → the rooms that may use them. Each must, or the entry is stale.
 DOORS = {
-    r"(kubernetes|urllib3)\b": {"cluster"},
-    r"inotify_simple\b": {"notify"},
-    r"psutil\b": {"reload.by_signal"},
+    r"kubernetes\b": {"cluster", "login"},
+    r"urllib3\b": {"cluster"},
+    r"ctypes\b": {"inotify", "prctl"},  # a few calls; a library for inotify starts ldconfig, which as PID 1 we would reap
+    r"psutil\b": {"peers"},
     r"docopt\b": {"cli"},
     r"prometheus_client\b": {"report.metrics"},
     r"yaml\b": {"source.manifest", "commands.rbac"},
@@ -103,29 +133,21 @@ DOORS = {
     r"os\.(wait|waitpid|wait[34]|waitid)$": {"processes", "spawn"},  # spawn waits for a process that never became the command
     r"os\.tcsetpgrp$": {"terminal"},
     r"os\.(kill|killpg)$": {"processes", "inbox", "prctl"},  # inbox wakes its own main thread; prctl does what the kernel missed
-    r"ctypes\b": {"prctl"},
     r"os\._exit$": {"spawn", "__main__"},
     r"os\.(environb?|getenvb?|putenv|unsetenv)$": {"spawn", "__main__"},
     r"fcntl\b": {"tree", "terminal"},  # a lock; the terminal's ioctls
     r"termios\b": {"terminal"},
-    r"os\.(mkdir|rmdir)$": {"tree", "generation", "commands.doctor_disk"},  # a doctor tries it
-    r"os\.chmod$": {"tree", "generation"},
-    r"os\.rename$": {"tree", "generation", "links"},
-    r"os\.unlink$": {
-        "tree",
-        "generation",
-        "links",
-        "report.server",
-        "commands.doctor_disk",
-    },  # a socket that a run before has left
-    r"os\.symlink$": {"links", "commands.doctor_disk"},
-    r"os\.makedirs$": {"tree"},
-    r"os\.fchmod$": {"generation"},
-    r"os\.(O_CREAT|O_WRONLY)$": {"generation", "termination"},
+    r"os\.(makedirs|chmod)$": {"tree"},  # of the configroot itself
+    r"os\.(mkdir|rmdir)$": {"tree", "disk", "commands.doctor_disk"},  # a doctor tries it
+    r"os\.symlink$": {"disk", "commands.doctor_disk"},
+    r"os\.(rename|fchmod|fsync)$": {"disk"},
+    r"os\.(O_CREAT|O_WRONLY)$": {"disk", "termination"},
     r"os\.O_TRUNC$": {"termination"},  # a file that the kubelet has mounted cannot be renamed onto
+    r"os\.unlink$": {"disk", "stamp", "report.server", "commands.doctor_disk"},  # a socket that a run before has left
+    r"os\.link$": {"stamp"},
     r"os\.O_RDWR$": {"__main__", "terminal"},  # /dev/null in place of a closed descriptor; the terminal
-    r"os\.write$": {"generation", "logs", "spawn", "termination"},  # files; standard error; a pipe to ourselves
-    r"tempfile\b": {"cluster", "commands.check"},  # the library wants certificates as files
+    r"os\.write$": {"disk", "logs", "spawn", "termination"},  # files; standard error; a pipe to ourselves
+    r"tempfile\b": {"login", "commands.check"},  # the library wants certificates as files
 }
 NOWHERE = {
     r"subprocess\b|multiprocessing\b|pty\b|asyncio\b": (
@@ -134,7 +156,7 @@ NOWHERE = {
     r"time\.sleep$": "nobody can interrupt it: wait on an event or a condition",
     r"unittest\b": "no mocks",
     r"shutil\b|pathlib\b": "it hides which calls of the system are made, and has no folder descriptors",
-    r"os\.(link|replace|renames|remove|removedirs|f?truncate|mkfifo|mknod|[lf]?chown|utime)$": "not even tree needs it",
+    r"os\.(replace|renames|remove|removedirs|f?truncate|mkfifo|mknod|[lf]?chown|utime)$": "not even tree needs it",
     r"os\.O_(APPEND|TMPFILE)$": "files are new, or renamed into place",
 }
 

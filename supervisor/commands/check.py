@@ -47,7 +47,7 @@ def build_and_check(asked: Asked, inbox: Inbox) -> int:
     """Build, check and print; 0 if the files would go live, 1 if they would be refused, 128+n if signal n ended it."""
     settings = asked.settings
     problems = []
-    if not _local(settings.sources).manifests:
+    if not _local(settings.sources):
         problems.append("check: --manifest is missing: the file with the ConfigMaps and Secrets to check")
     if settings.safety.validate and not any("{}" in word for word in settings.safety.validate):
         problems.append("check: --validate needs {}, which stands for the folder to check: nothing is written to --configroot")
@@ -108,7 +108,7 @@ def _try(settings: Settings, processes: Processes, log: Log) -> Found:
 
 def _local(sources: SourceSettings) -> SourceSettings:
     """The sources that need no cluster: a pull request has none."""
-    return replace(sources, configmaps=())
+    return replace(sources, configmaps=(), secrets=(), configmap_selectors=(), secret_selectors=())
 
 
 def _wanted(settings: Settings) -> list[ConfigObject]:

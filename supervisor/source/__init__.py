@@ -32,7 +32,7 @@ class Source(Protocol):
 
 
 def make_sources(settings: SourceSettings, environment_kubeconfig: str | None) -> tuple[Source, ...]:
-    """One source for each object and file that was asked for. Raises StartError if there is no cluster to ask."""
+    """One source for each name, selector, file and folder that was given. Raises StartError if there is no cluster to ask."""
     sources: list[Source] = []
     collections = collections_of(settings)
     if collections:
@@ -40,9 +40,13 @@ def make_sources(settings: SourceSettings, environment_kubeconfig: str | None) -
         from supervisor.source.objects import ObjectSource
 
         cluster = Cluster(find(settings.cluster, environment_kubeconfig), settings.cluster.context)
-        sources += [ObjectSource(cluster, one) for one in collections]
+        sources += [ObjectSource(cluster, one, optional=settings.optional) for one in collections]
     if settings.manifests:
         from supervisor.source.manifest import ManifestSource
 
-        sources += [ManifestSource(path) for path in settings.manifests]
+        sources += [ManifestSource(path, settings.namespace, optional=settings.optional) for path in settings.manifests]
+    if settings.folders:
+        from supervisor.source.folder import FolderSource
+
+        sources += [FolderSource(path, optional=settings.optional) for path in settings.folders]
     return tuple(sources)

@@ -15,9 +15,11 @@ from supervisor.settings import (
     ClusterSettings,
     FileSettings,
     HttpSettings,
+    Item,
     LogSettings,
     ObjectName,
     ReloadSettings,
+    Selector,
     Settings,
     SourceSettings,
     User,
@@ -61,8 +63,8 @@ def test_the_defaults_are_these() -> None:
     """A sidecar with one ConfigMap and no way to tell anybody."""
     assert read(*SIDECAR) == Settings(
         command=[],
-        sources=SourceSettings((ObjectName("default", "app"),), (), ClusterSettings(None, None)),
-        files=FileSettings("/config", 0o666, 0o640),
+        sources=SourceSettings((ObjectName("default", "app"),), cluster=ClusterSettings(None, None)),
+        files=FileSettings("/config", mode=0o666, secret_mode=0o640, folder_mode=0o755),
         reload=ReloadSettings(None, None, 1.0, 5),
         logs=LogSettings("json", 20),
         startup_timeout_s=60.0,
@@ -72,7 +74,24 @@ def test_the_defaults_are_these() -> None:
 OPTIONS = [
     ("--configmap", "prod/app", "sources.configmaps", (ObjectName("prod", "app"),)),
     ("--configmap", "app.v1-2", "sources.configmaps", (ObjectName("default", "app.v1-2"),)),
+    ("--secret", "prod/app", "sources.secrets", (ObjectName("prod", "app"),)),
+    ("--configmap-selector", "app=web", "sources.configmap_selectors", (Selector("default", "app=web"),)),
+    ("--secret-selector", "prod/app=web", "sources.secret_selectors", (Selector("prod", "app=web"),)),
+    ("--namespace", "prod", "sources.namespace", "prod"),
     ("--manifest", "/a/b.yaml", "sources.manifests", ("/a/b.yaml",)),
+    ("--watch-dir", "/a/b/", "sources.folders", ("/a/b",)),
+    ("--item", "key=a/b.conf", "files.items", (Item(None, "key", "a/b.conf"),)),
+    ("--item", "app:key=a", "files.items", (Item(ObjectName("default", "app"), "key", "a"),)),
+    ("--item", "prod/app:key=a=b:c", "files.items", (Item(ObjectName("prod", "app"), "key", "a=b:c"),)),
+    ("--path", "{namespace}/{name}-{key}.conf", "files.template", "{namespace}/{name}-{key}.conf"),
+    ("--path", "fixed", "files.template", "fixed"),
+    ("--key-separator", "__", "files.key_separator", "__"),
+    ("--file-mode", "0644", "files.mode", 0o644),
+    ("--file-mode", "600", "files.mode", 0o600),
+    ("--secret-mode", "0o400", "files.secret_mode", 0o400),
+    ("--dir-mode", "750", "files.folder_mode", 0o750),
+    ("--layout", "files", "files.layout", "files"),
+    ("--layout", "atomic", "files.layout", "atomic"),
     ("--configroot", "/etc/app", "files.root", "/etc/app"),
     ("--configroot", "/etc//app/../app/", "files.root", "/etc/app"),
     ("--reload-signal", "USR1", "reload.signal", signal.SIGUSR1),
@@ -136,6 +155,12 @@ OPTIONS = [
     ("--context", "test cluster", "sources.cluster.context", "test cluster"),
 ]
 FLAGS = [
+    ("--optional", "sources.optional"),
+    ("--optional", "files.items_optional"),
+    ("--gunzip", "files.gunzip"),
+    ("--fsync", "files.fsync"),
+    ("--start-with-last", "start_with_last"),
+    ("--once", "once"),
     ("--group-kill", "init.group_kill"),
     ("--subreaper", "init.subreaper"),
     ("--new-session", "init.new_session"),
@@ -146,11 +171,12 @@ every_option = pytest.mark.parametrize(("option", "text", "path", "value"), OPTI
 def missing(option: str, *given: str) -> list[str]:
     """What a run needs besides one option: a source, a folder and a command."""
     rest = {"--configroot": ["--configroot=/config"]}
+    sources = {"--configmap", "--secret", "--configmap-selector", "--secret-selector", "--manifest", "--watch-dir"}
     if option.startswith("--reload-http-"):
         given = (f"--reload-http={URL}", *given)
     if option == "--confirm-match":
         given = (f"--confirm-http={URL}", *given)
-    source = [] if option in {"--configmap", "--manifest"} else ["--configmap=app"]
+    source = [] if option in sources else ["--configmap=app"]
     return [*source, *([] if option == "--configroot" else rest["--configroot"]), *given, "--", "app"]
 
 
@@ -190,19 +216,85 @@ def test_an_empty_variable_is_not_given(option: str, text: str, path: str, value
     assert read("--", "app", **{variable(option): ""}) == read("--", "app")
 
 
+def test_variables_are_those_of_the_environment() -> None:
+    """All of them, and only if they are asked for."""
+    environment = {"A": "1", "B": "2"}
+
+    assert read(*SIDECAR, **environment).files.expand is None
+    assert read(*SIDECAR, "--expand", **environment).files.expand == environment
+    assert "A" not in repr(read(*SIDECAR, "--expand", **environment).files)
+
+
+@pytest.mark.parametrize(
+    ("text", "namespace", "labels"),
+    [
+        ("app=web", "default", "app=web"),
+        ("prod/app=web", "prod", "app=web"),
+        ("app.kubernetes.io/name=x", "default", "app.kubernetes.io/name=x"),
+        ("prod/app.kubernetes.io/name=x", "prod", "app.kubernetes.io/name=x"),
+        ("team/app=web", "team", "app=web"),
+        ("default/team/app=web", "default", "team/app=web"),
+        ("a/b/c", "a", "b/c"),
+        ("prod/!app", "prod", "!app"),
+        ("!example.com/app", "default", "!example.com/app"),
+        ("x,prod/y=1", "default", "x,prod/y=1"),
+        (
+            "app in (web, db),tier notin (a),!x,y,z!=1,w==2,empty=",
+            "default",
+            "app in (web, db),tier notin (a),!x,y,z!=1,w==2,empty=",
+        ),
+        ("size>3", "default", "size>3"),
+    ],
+)
+def test_a_namespace_before_a_selector_is_told_from_the_prefix_of_a_label(text: str, namespace: str, labels: str) -> None:
+    """What stands before the first slash is the namespace, if it can be one and a selector follows."""
+    selectors = read(f"--configmap-selector={text}", "--configroot=/c").sources.configmap_selectors
+
+    assert selectors == (Selector(namespace, labels),)
+
+
+def test_the_namespace_is_that_of_all_that_are_named_without_one() -> None:
+    """Wherever it stands on the command line."""
+    words = [
+        "--configmap=a",
+        "--secret=prod/b",
+        "--configmap-selector=x.io/y=1",
+        "--item=a:k=p",
+        "--configroot=/c",
+        "--namespace=mine",
+    ]
+    settings = read(*words)
+
+    assert settings.sources.configmaps == (ObjectName("mine", "a"),)
+    assert settings.sources.secrets == (ObjectName("prod", "b"),)
+    assert settings.sources.configmap_selectors == (Selector("mine", "x.io/y=1"),)
+    assert settings.files.items == (Item(ObjectName("mine", "a"), "k", "p"),)
+
+
 @pytest.mark.parametrize(("flag", "path"), FLAGS)
 def test_a_flag_is_there_or_not(flag: str, path: str) -> None:
     """By environment it is true or false, in the usual words."""
-    assert at(read(flag, "--", "app"), path) is True
-    assert at(read("--", "app"), path) is False
-    assert at(read("--", "app", **{variable(flag): "true"}), path) is True
-    assert at(read("--", "app", **{variable(flag): "false"}), path) is False
-    assert problems("--", "app", **{variable(flag): "maybe"}) == [f"{variable(flag)}=maybe: expected true or false"]
+    words = [*SIDECAR, "--", "app"]
+
+    assert at(read(flag, *words), path) is True
+    assert at(read(*words), path) is False
+    assert at(read(*words, **{variable(flag): "true"}), path) is True
+    assert at(read(*words, **{variable(flag): "false"}), path) is False
+    assert problems(*words, **{variable(flag): "maybe"})[0] == f"{variable(flag)}=maybe: expected true or false"
 
 
 def test_the_table_above_knows_every_option() -> None:
     """An option of the usage text without a line in the tests is a mistake."""
-    flags = {"--reload-signal-force", "--reload-restart", "--reload-exit", "--reload-none", "--no-rollback"}
+    flags = {
+        "--profile",
+        "--confirm-workers",
+        "--reload-signal-force",
+        "--reload-restart",
+        "--reload-exit",
+        "--reload-none",
+        "--no-rollback",
+        "--expand",
+    }
     known = {option for option, *_ in OPTIONS + FLAGS} | flags | {"--reload-http-method", "--help", "--version"}
 
     assert set(usage.options()) == known
@@ -449,6 +541,43 @@ def test_version_is_name_and_number(words: list[str]) -> None:
         ([*SIDECAR, "--configmap=a.b/c"], "'a.b' is not a namespace; expected [NAMESPACE/]NAME"),
         ([*SIDECAR, "--configmap=" + "a" * 64 + "/b"], "is not a namespace; expected [NAMESPACE/]NAME"),
         (["--configmap=a", f"--configroot={__file__}"], f"--configroot={__file__}: is not a folder"),
+        ([*SIDECAR, "--namespace=a.b"], "--namespace=a.b: 'a.b' is not a namespace"),
+        ([*SIDECAR, "--namespace="], "--namespace=: '' is not a namespace"),
+        ([*SIDECAR, "--secret=App"], "--secret=App: 'App' is not the name of an object; expected [NAMESPACE/]NAME"),
+        *(
+            ([*SIDECAR, f"--secret-selector={text}"], f"--secret-selector={text}: expected [NAMESPACE/]SELECTOR")
+            for text in ["", "=", "a=b/c", "a b", "a in b", "a=b,", "prod/", "a/b/c/d", "-a", "a=" + "x" * 64, "P/a=b", "a=b;c"]
+        ),
+        *(
+            ([*SIDECAR, f"--item={text}"], f"--item={text}: expected KEY=PATH or [NAMESPACE/]NAME:KEY=PATH")
+            for text in ["", "key", "=path", "app:=path", ":"]
+        ),
+        (
+            [*SIDECAR, "--item=key=/etc/passwd"],
+            "'/etc/passwd' cannot be a path below the configroot: a part of it is empty or a dot",
+        ),
+        ([*SIDECAR, "--item=key=../x"], "'../x' cannot be a path below the configroot: a part of it begins with two dots"),
+        ([*SIDECAR, "--item=key="], "'' cannot be a path below the configroot: a part of it is empty or a dot"),
+        ([*SIDECAR, "--item=A.b/app:key=x"], "--item=A.b/app:key=x: 'A.b' is not a namespace"),
+        ([*SIDECAR, "--path={file}"], "--path={file}: expected a path with {namespace}, {name} and {key}, and no other braces"),
+        ([*SIDECAR, "--path={key!r}"], "expected a path with {namespace}, {name} and {key}, and no other braces"),
+        ([*SIDECAR, "--path=/{key}"], "--path=/{key}: it cannot be a path below the configroot: a part of it is empty or a dot"),
+        ([*SIDECAR, "--path="], "--path=: it cannot be a path below the configroot: a part of it is empty or a dot"),
+        ([*SIDECAR, "--key-separator="], "--key-separator=: expected what stands for / in keys, as __"),
+        ([*SIDECAR, "--key-separator=/"], "--key-separator=/: expected what stands for / in keys, as __"),
+        ([*SIDECAR, "--file-mode=888"], "--file-mode=888: expected permission bits in octal, as 0640"),
+        ([*SIDECAR, "--file-mode=4755"], "--file-mode=4755: expected permission bits in octal, as 0640"),
+        ([*SIDECAR, "--file-mode=rw"], "--file-mode=rw: expected permission bits in octal, as 0640"),
+        ([*SIDECAR, "--secret-mode=0040"], "--secret-mode=0040: its owner must be able to read it: add 0400"),
+        ([*SIDECAR, "--dir-mode=0644"], "--dir-mode=0644: its owner must be able to use it: add 0700"),
+        ([*SIDECAR, "--layout=links"], "--layout=links: expected atomic or files"),
+        (["--once", "--", "app"], "--once without a source: there is nothing to write"),
+        (
+            ["--watch-dir=/a", "--path={namespace}/{key}", "--configroot=/c"],
+            "--path with {namespace}: the files of a --watch-dir have none",
+        ),
+        (["--watch-dir=/a", "--configroot=/a/b"], "--watch-dir=/a holds the configroot: what is written would be watched"),
+        (["--watch-dir=/a", "--configroot=/a"], "--watch-dir=/a holds the configroot: what is written would be watched"),
         ([*SIDECAR, "--kubeconfig=/no/such"], "--kubeconfig=/no/such: there is no such file"),
         ([*SIDECAR, "--kubeconfig=/tmp"], "--kubeconfig=/tmp: there is no such file"),
         ([*SIDECAR, "--kubeconfig="], "--kubeconfig=: there is no such file"),
