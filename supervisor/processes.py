@@ -50,13 +50,13 @@ class Processes:
 
     def __init__(
         self,
-        given_mask: AbstractSet[int],
+        mask: AbstractSet[int],
         user: User | None = None,
         *,
         new_session: bool = False,
         outputs: MakeOutputs | None = None,
     ) -> None:
-        self._world = World(given_mask, user, new_session=new_session, outputs=outputs)
+        self._world = World(mask, user, new_session=new_session, outputs=outputs)
         self._terminal = Terminal()
         self._lock = allocate_lock()
         self._command: list[str] = []
