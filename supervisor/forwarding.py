@@ -38,6 +38,7 @@ class Forwarding:
         self._rewrites = {**stops, **dict(rewrites)}
         self._to_group = to_group
         self.stop_signal: int = self.becomes(signal.SIGTERM) or signal.SIGTERM
+        self._is_denied = False
         self.forwarded = 0
 
     def becomes(self, number: int) -> int:
@@ -55,10 +56,13 @@ class Forwarding:
         if sent:
             self.send(sent)
             self.forwarded += 1
+        self._log.debug("signal.forwarded", f"signal {number} came, {sent or 'none'} was sent", signal=number, sent=sent)
 
     def send(self, number: int) -> None:
-        """Send a signal as it is. The command may run as somebody whom we must not signal."""
+        """Send a signal as it is. The command may run as somebody whom we must not signal: that is said once."""
         try:
             self._processes.send(number, to_group=self._to_group)
         except PermissionError:
-            self._log.warning("signal.denied", f"cannot forward signal {number}: the command runs as another user", signal=number)
+            if not self._is_denied:
+                self._is_denied = True
+                self._log.warning("signal.denied", "cannot forward signals: the command runs as somebody else", signal=number)

@@ -4,7 +4,6 @@ import random
 import signal
 import socket
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,18 +22,12 @@ def test_a_stop_at_a_random_instant_of_the_start_ends_it(
     for _ in range(12):
         running = start(*options, command=["sleep", "1000"], as_pid1=as_pid1)
         pid = running.pid
-        eventually(partial(_blocks_signals, pid), "the first line has run")
+        eventually(running.holds_signals, "the first line has run")
         time.sleep(random.uniform(0, 0.15))  # the instant itself
         running.send(signal.SIGTERM)
 
         assert running.wait(2) == 143
         assert not Path(f"/proc/{pid}").exists()
-
-
-def _blocks_signals(pid: int) -> bool:
-    """Whether the process is past inbox.Inbox()."""
-    text = Path(f"/proc/{pid}/status").read_text()
-    return any(line.startswith("SigBlk:") and int(line.split()[1], 16) & 1 << (signal.SIGTERM - 1) for line in text.splitlines())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
