@@ -11,7 +11,9 @@ from tests.conftest import Manifest, Start, needs_root
 from tests.running import eventually, program
 
 SHOW = " ".join(program("show_signals", "stay"))
-pid1_or_not = pytest.mark.parametrize("as_pid1", [pytest.param(True, marks=needs_root, id="pid1"), pytest.param(False, id="child")])
+pid1_or_not = pytest.mark.parametrize(
+    "as_pid1", [pytest.param(True, marks=needs_root, id="pid1"), pytest.param(False, id="child")]
+)
 
 
 def exists(pid: int) -> bool:
@@ -82,7 +84,11 @@ def test_other_signals_start_no_clock(start: Start) -> None:
 
 @pytest.mark.parametrize(
     ("option", "sent", "got"),
-    [("--stop-signal=USR1", signal.SIGTERM, 10), ("--rewrite=INT:HUP", signal.SIGINT, 1), ("--stop-signal=WINCH", signal.SIGWINCH, 28)],
+    [
+        ("--stop-signal=USR1", signal.SIGTERM, 10),
+        ("--rewrite=INT:HUP", signal.SIGINT, 1),
+        ("--stop-signal=WINCH", signal.SIGWINCH, 28),
+    ],
 )
 def test_what_a_stop_signal_is_rewritten_to_is_one_too(start: Start, option: str, sent: int, got: int) -> None:
     """The time runs from then on. So it does when the image's own STOPSIGNAL arrives, which is the one of --stop-signal."""
@@ -188,7 +194,9 @@ def test_no_reload_is_sent_once_a_stop_is_under_way(start: Start, manifest: Mani
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
-def test_a_stop_while_we_wait_for_the_first_configuration_is_immediate(start: Start, root: Path, tmp_path: Path, number: int) -> None:
+def test_a_stop_while_we_wait_for_the_first_configuration_is_immediate(
+    start: Start, root: Path, tmp_path: Path, number: int
+) -> None:
     """128 and its number within 100 ms, whatever it would become for a command, and however long the command might have."""
     options = ["--stop-delay=60", "--rewrite=TERM:USR1", "--kill-timeout=60"]
     running = start(f"--manifest={tmp_path}/later.yaml", f"--configroot={root}", *options, command=["echo", "started"])

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import signal
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Start, needs_root
+from tests.conftest import Start
 
 
 def unstartable(folder: Path) -> dict[str, tuple[str, int, str]]:

@@ -71,7 +71,9 @@ def test_the_environment_arrives_byte_for_byte() -> None:
     for locale in ([], [b"LC_CTYPE="], [b"LC_CTYPE=C"], [b"LC_CTYPE=C.UTF-8"], [b"LC_ALL=C"]):
         given = [*odd, *locale, *ours, b"LAST=1"]
         words = program("odd_environment", json.dumps([entry.hex() for entry in given]), *SUPERVISOR, "--")
-        done = subprocess.run([*words, "cat", "/proc/self/environ"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+        done = subprocess.run(
+            [*words, "cat", "/proc/self/environ"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True
+        )
 
         assert done.stdout.split(b"\0")[:-1] == given
 

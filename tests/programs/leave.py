@@ -1,4 +1,4 @@
-"""Leave a process behind that shows its signals, in a session of its own, print its number, and exit with 3: leave.py [stay]"""
+"""Leave a process behind that shows its signals, in a session of its own, print its number, and exit with 3."""
 
 import os
 import signal

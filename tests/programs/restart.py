@@ -40,9 +40,7 @@ inbox = Inbox()
 processes = Processes(inbox.given_mask)
 log = Log()
 forwarding = Forwarding(processes, log, [(15, 3)])
-stopping = Stopping(
-    forwarding, processes, log, kill_timeout_s=float(sys.argv[1]), on_stop=lambda: say("stop begins")
-)
+stopping = Stopping(forwarding, processes, log, kill_timeout_s=float(sys.argv[1]), on_stop=lambda: say("stop begins"))
 processes.start(sys.argv[2:])
 threading.Thread(target=restart, daemon=True).start()
 try:
