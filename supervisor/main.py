@@ -85,7 +85,6 @@ class Supervisor:
         self._environment = environment
         init = settings.init
         self._processes = Processes(inbox.given_mask, init.user, new_session=init.new_session)
-        self._forwarding = Forwarding(self._processes, log, init.rewrites, to_group=init.group_kill, own_session=init.new_session)
         self._stop = Event()
         self._may_reload = Event()
         self._problems: dict[str, str] = {}
@@ -114,20 +113,32 @@ class Supervisor:
 
     def _forward_and_reap(self) -> int:
         """The main thread's work, until the command ends or we are asked to stop; returns the exit code."""
-        init = self._settings.init
-        stopping = Stopping(
-            self._forwarding,
-            self._processes,
-            self._log,
-            kill_timeout_s=init.kill_timeout_s,
-            delay_s=init.stop_delay_s,
-            on_stop=self._stop.set,
-        )
-        code = pid1.run(self._inbox, self._processes, self._forwarding, stopping, has_command=bool(self._settings.command))
-        self._processes.kill_hooks()
-        if init.group_kill and (init.subreaper or os.getpid() == 1):
-            pid1.end_the_rest(self._inbox, self._processes)
-        return 0 if code in init.remap_exit else code
+        settings, inbox, processes, log = self._settings.init, self._inbox, self._processes, self._log
+        if not self._settings.command:
+            pid1.wait_for_stop(inbox, processes)
+            self._on_stop()
+            code = 0
+        else:
+            forwarding = Forwarding(
+                processes, log, settings.rewrites, to_group=settings.group_kill, own_session=settings.new_session
+            )
+            stopping = Stopping(
+                forwarding,
+                processes,
+                log,
+                kill_timeout_s=settings.kill_timeout_s,
+                delay_s=settings.stop_delay_s,
+                on_stop=self._on_stop,
+            )
+            code = pid1.run(inbox, processes, forwarding, stopping)
+        processes.kill_hooks()
+        if settings.group_kill and (settings.subreaper or os.getpid() == 1):
+            pid1.end_the_rest(inbox, processes)
+        return 0 if code in settings.remap_exit else code
+
+    def _on_stop(self) -> None:
+        """A stop begins: no reload is sent from now on."""
+        self._stop.set()
 
     def _deadline(self) -> float:
         timeout_s = self._settings.startup_timeout_s
