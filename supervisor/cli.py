@@ -74,7 +74,9 @@ class Given:
         self.words = words
         self.problems = _problems_of_words(words)
         self._parsed = {} if self.problems or not words else docopt(usage.docopt_text(), words, default_help=False)
-        self._environment = environment
+        self.environment = environment
+        self.profile: dict[str, str] = {}
+        """Options that count as given, if they are not: what a profile says."""
 
     def all(self, option: str) -> list[Value]:
         """Every value of a repeatable option."""
@@ -118,8 +120,10 @@ class Given:
         """A variable that is empty counts as not given: pod specs cannot take a variable of the image away."""
         new = _PREFIX + option[2:].upper().replace("-", "_")
         for name in (new, _OLD_VARIABLES.get(option, new)):
-            if self._environment.get(name):
-                return Value(self._environment[name], name)
+            if self.environment.get(name):
+                return Value(self.environment[name], name)
+        if option in self.profile:
+            return Value(self.profile[option], option)
         return None
 
 
@@ -141,9 +145,9 @@ def _problems_of_words(words: list[str]) -> list[str]:
         option = table.get(name)
         if option is None:
             problems.append(f"unknown option {name}: see --help")
-        elif not option.takes_value:
-            problems += [f"{name} takes no value"] if equals else []
-        elif not equals and next(rest, None) is None:
+        elif equals and not option.takes_value:
+            problems.append(f"{name} takes no value")
+        elif option.takes_value and not equals and next(rest, None) is None:
             problems.append(f"{name} needs a value: {name}=…")
         elif name in seen and not option.is_repeatable:
             problems.append(f"{name} is given more than once")

@@ -11,7 +11,6 @@ import json
 import os
 import random
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,11 @@ from supervisor.errors import Expired, SourceError, StartError, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from supervisor.collection import Collection
     from supervisor.settings import ClusterSettings
 
 _SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+_MEMORY = "/dev/shm"  # noqa: S108 - the folder below it gets a name that nobody can guess
 _DEFAULT_KUBECONFIG = "~/.kube/config"
 
 _CONNECT_S = 10.0
@@ -34,38 +35,14 @@ _WATCH_S = (300, 600)
 _FIRST_WATCH_S = (60, 90)
 # A server that sends bookmarks sends one a minute: a connection that is silent for longer is dead, whatever TCP says.
 _SILENCE_S = 90.0
+_PAGE_OBJECTS = 500
+# Each source keeps one connection; of more than so many, some are opened again and again.
+_SOURCES_MAX = 100
 # The largest object, 1 MiB, has up to six bytes a character in JSON, and its managedFields.
 _LINE_BYTES_MAX = 16 * 2**20
 _MESSAGE_MAX = 300
 
 Object = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """Objects of one kind in one namespace, or the one of them that is called `name`.
-
-    With a name, list and watch use a field selector: that is what a Role limited by resourceNames allows (Kubernetes
-    documentation, "Using RBAC authorization", *Referring to resources*).
-    """
-
-    kind: str
-    resource: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}"
-
-    @property
-    def path(self) -> str:
-        """Where the API serves them."""
-        return f"/api/v1/namespaces/{self.namespace}/{self.resource}"
-
-    @property
-    def selection(self) -> list[tuple[str, str]]:
-        """The part of a query that picks ours."""
-        return [("fieldSelector", f"metadata.name={self.name}")]
 
 
 def find(settings: ClusterSettings, environment_kubeconfig: str | None) -> str | None:
@@ -102,20 +79,29 @@ class Cluster:
         self._api: Any = None
         self._sends_bookmarks = False
 
-    def list_objects(self, collection: Collection) -> tuple[list[Object], str]:
-        """All objects and the version to watch from. Raises SourceError.
+    def list_pages(self, collection: Collection) -> Iterator[tuple[list[Object], str]]:
+        """All objects, page by page, each with the version to watch from. Raises SourceError, and Expired to begin again.
 
-        No version is asked for, so the answer is the newest state and never older than one that we saw before a restart.
+        No version is asked for, so the answer is the newest state and never older than one that we saw before a restart. All
+        pages show the state of the first one (Kubernetes API concepts, "Retrieving large results sets in chunks").
         """
-        with self._translated(collection, "list"):
-            response = self._request(collection.path, collection.selection, _ANSWER_S, collection, "list")
-            answer = _parsed(response.data)
-        items, metadata = answer.get("items"), answer.get("metadata")
-        if items is None:
-            items = []  # how Go writes an empty list
-        if not isinstance(items, list) or not isinstance(metadata, dict) or not all(isinstance(item, dict) for item in items):
-            raise SourceError(f"cannot list {collection}: the answer is no list")
-        return items, str(metadata.get("resourceVersion", ""))
+        query = collection.selection if collection.name else [*collection.selection, ("limit", str(_PAGE_OBJECTS))]
+        more: list[tuple[str, str]] = []
+        while True:
+            with self._translated(collection, "list"):
+                answer = _parsed(self._request(collection.path, query + more, _ANSWER_S, collection, "list").data)
+            items, metadata = answer.pop("items", None), answer.get("metadata")
+            if items is None:
+                items = []  # how Go writes an empty list
+            if not isinstance(items, list) or not isinstance(metadata, dict) or not all(isinstance(item, dict) for item in items):
+                raise SourceError(f"cannot list {collection}: the answer is no list")
+            before, token = more, metadata.get("continue")
+            more = [("continue", str(token))] if token else []
+            if more and more == before:
+                raise SourceError(f"cannot list {collection}: the pages do not end")
+            yield items, str(metadata.get("resourceVersion", ""))
+            if not more:
+                return
 
     def watch_objects(self, collection: Collection, version: str) -> Iterator[tuple[str, Object]]:
         """Events since `version`, as (type, object), until the server ends the watch as agreed.
@@ -198,13 +184,15 @@ def _log_in(kubeconfig: str | None, context: str | None) -> Any:
 
     configuration = client.Configuration()
     configuration.retries = False  # we do that ourselves, with backoff
+    configuration.connection_pool_maxsize = _SOURCES_MAX
     configuration.keep_alive = True  # finds a host that vanished without a word
     if kubeconfig is None:
         load_incluster_config(client_configuration=configuration)
         tls = _tls(configuration)
     else:
-        # The library writes embedded certificates and keys to files: in a folder of their own, gone at once.
-        with TemporaryDirectory(prefix="config-supervisor-") as folder:
+        # The library writes embedded certificates and keys to files: in memory if possible, where a read-only root is no
+        # obstacle, in a folder of their own that is gone at once.
+        with TemporaryDirectory(prefix="config-supervisor-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
             load_kube_config(kubeconfig, context, configuration, persist_config=False, temp_file_path=folder)
             tls = _tls(configuration)
     configuration.ssl_ca_cert = configuration.cert_file = configuration.key_file = None
@@ -263,20 +251,13 @@ def _error_of(code: object, status: Object, collection: Collection, verb: str, r
     if code == 401:
         return SourceError(f"{what}: the API server does not accept our credentials (401): token or certificate expired?")
     if code == 403:
-        return SourceError(f"{what} (403): {said}. Add a Role, and a RoleBinding to it, with {_rule(collection)}")
+        return SourceError(f"{what} (403): {said}. Add a Role, and a RoleBinding to it, with {collection.rule}")
     if code == 404:
         return SourceError(f"{what}: the server does not know {collection.path} (404): is this the API server's address?")
     if code in {429, 500, 502, 503, 504}:
         seconds = int(retry_after) if retry_after and retry_after.isdecimal() else 0
         return Unavailable(f"{what}: the API server is busy or not ready ({code}): {said}", retry_after_s=min(seconds, 60))
     return SourceError(f"{what}: the API server answered {code}: {said}")
-
-
-def _rule(collection: Collection) -> str:
-    return (
-        f'in namespace {collection.namespace}: apiGroups: [""], resources: ["{collection.resource}"], '
-        f'resourceNames: ["{collection.name}"], verbs: ["list", "watch"]'
-    )
 
 
 def _short(error: Exception) -> str:

@@ -6,32 +6,16 @@ import os
 import re
 import signal
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from supervisor.logs import LEVELS, usual_format
-from supervisor.settings import ObjectName, User
+from supervisor.settings import User
 
 if TYPE_CHECKING:
     from pwd import struct_passwd
 
-# Kubernetes documentation, "Object Names and IDs": RFC 1123 labels and subdomains.
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_NAME_MAX = 253
 _SIGNAL = re.compile(r"(?:SIG)?([A-Z0-9]+)([+-][0-9]{1,2})?", re.ASCII)
 _ID_MAX = 2**32 - 2  # the largest one is -1, which setuid(2) takes for "leave it"
-
-
-def to_object_name(text: str) -> ObjectName:
-    """`[NAMESPACE/]NAME`; without a namespace it is `default`, as in the Go program."""
-    namespace, slash, name = text.rpartition("/")
-    if not slash:
-        namespace = "default"
-    if not _LABEL.fullmatch(namespace):
-        raise ValueError(f"{namespace!r} is not a namespace; expected [NAMESPACE/]NAME")
-    if not _SUBDOMAIN.fullmatch(name) or len(name) > _NAME_MAX:
-        raise ValueError(f"{name!r} is not the name of an object; expected [NAMESPACE/]NAME")
-    return ObjectName(namespace, name)
 
 
 def to_existing_file(text: str) -> str:
@@ -49,9 +33,14 @@ def to_folder(text: str) -> str:
 
 
 def to_url(text: str) -> str:
-    """A URL of http or https with a host."""
+    """A URL of http or https with a host, or of http+unix with a socket's path, %-encoded, in the place of the host."""
     url = urlsplit(text)
-    if url.scheme not in {"http", "https"} or not url.hostname or not text.isascii() or not text.isprintable() or " " in text:
+    is_plain = text.isascii() and text.isprintable() and " " not in text
+    if url.scheme == "http+unix" and is_plain:
+        if not unquote(url.netloc).startswith("/"):
+            raise ValueError("expected http+unix://%2Fpath%2Fto%2Fsocket/PATH")
+        return text
+    if url.scheme not in {"http", "https"} or not url.hostname or not is_plain:
         raise ValueError("expected http://HOST[:PORT]/PATH or https://…")
     if url.port == 0:  # reading it raises ValueError if it is out of range
         raise ValueError("port 0 cannot be reached")

@@ -69,6 +69,10 @@ class Inbox:
         self._words.append(word)
         os.kill(os.getpid(), signal.SIGCHLD)
 
+    def ask_to_stop(self) -> None:
+        """Let the main thread hear what it would hear from whoever asks us to stop; any thread may call this."""
+        os.kill(os.getpid(), signal.SIGTERM)
+
     def put_back(self, words: Iterable[Word]) -> None:
         """Let the next wait yield words that were heard before their time, first of all."""
         self._words[:0] = words

@@ -64,7 +64,8 @@ class Log:
         with self._lock:
             self._is_closed = True
             self._wake()
-        self._writer.acquire(timeout=_FLUSH_S)
+        if self._writer.acquire(timeout=_FLUSH_S):
+            self._writer.release()  # a later line gets another
 
     def _put(self, level: int, event: str, message: str, fields: Line) -> None:
         if level < self._level:

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from supervisor.reload import Reloader
     from supervisor.settings import InitSettings, Settings, User
     from supervisor.source import Source
+    from supervisor.sync import Sync
+
+# To put what an earlier run left in order takes milliseconds.
+_FALL_BACK_S = 5.0
 
 
 def run(inbox: Inbox, argv: list[str], environment: Mapping[str, str]) -> int:
@@ -88,20 +92,35 @@ class Supervisor:
         self._stop = Event()
         self._may_reload = Event()
         self._problems: dict[str, str] = {}
+        self._silent: set[str] = set()  # sources that have not said yet what they want
+        self._fall_back: Callable[[], None] | None = None
+        self._sync: Sync | None = None
 
     def run(self) -> int:
+        """Run to the end. No hook survives us."""
+        try:
+            return self._run()
+        finally:
+            self._stop.set()
+            self._processes.kill_hooks()
+
+    def _run(self) -> int:
         """Start: sources and sync, the first configuration, the command. Then forward and reap. Leave: with the code."""
         settings = self._settings
         note = self._log.info if settings.has_sources else self._log.debug  # a plain init is silent
         note("supervisor.started", f"config-supervisor {__version__}", version=__version__, command=settings.command)
         if settings.has_sources:
             self._start_threads()
-            word = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
+            word = self._wait_for_first()
             if isinstance(word, Signal):
                 note("supervisor.stopped", f"stopped by signal {word} before the first configuration", signal=word)
                 return 128 + word
             if word is None:
                 raise StartError(self._why_no_configuration())
+            if self._silent:
+                self._log.warning("start.with_last", f"starting with what an earlier run left: {self._why()}")
+            if settings.once:
+                return self._end_with_first()
         if settings.command:
             pid = self._processes.start(settings.command)
             note("command.started", f"started {settings.command[0]}", pid=pid)
@@ -111,33 +130,42 @@ class Supervisor:
         note("supervisor.ended", f"leaving with exit code {code}", exit_code=code)
         return code
 
+    def _wait_for_first(self) -> Applied | Signal | None:
+        word = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
+        if word is None and self._fall_back:  # a source has not even said why it cannot tell
+            self._fall_back()
+            word = pid1.wait_for_first(self._inbox, self._processes, time.monotonic() + _FALL_BACK_S)
+        return word
+
+    def _end_with_first(self) -> int:
+        """The files are there, and that was all: leave, or become the command."""
+        self._log.info("once.done", f"the configuration is in {self._settings.files.root}", command=self._settings.command)
+        if self._settings.command:
+            self._log.close()
+            held = [word for word in self._inbox.wait(0.0) if isinstance(word, Signal)]
+            self._processes.become(self._settings.command, held)
+        return 0
+
     def _forward_and_reap(self) -> int:
         """The main thread's work, until the command ends or we are asked to stop; returns the exit code."""
-        settings, inbox, processes, log = self._settings.init, self._inbox, self._processes, self._log
-        if not self._settings.command:
-            pid1.wait_for_stop(inbox, processes)
-            self._on_stop()
-            code = 0
+        init = self._settings.init
+        if self._settings.command:
+            processes, log = self._processes, self._log
+            forwarding = Forwarding(processes, log, init.rewrites, to_group=init.group_kill, own_session=init.new_session)
+            stopping = Stopping(forwarding, processes, log, init.kill_timeout_s, init.stop_delay_s, self._on_stop)
+            on_end = self._sync.command_ended if self._sync else lambda _: False
+            code = pid1.run(self._inbox, processes, forwarding, stopping, on_end=on_end)
         else:
-            forwarding = Forwarding(
-                processes, log, settings.rewrites, to_group=settings.group_kill, own_session=settings.new_session
-            )
-            stopping = Stopping(
-                forwarding,
-                processes,
-                log,
-                kill_timeout_s=settings.kill_timeout_s,
-                delay_s=settings.stop_delay_s,
-                on_stop=self._on_stop,
-            )
-            code = pid1.run(inbox, processes, forwarding, stopping)
-        processes.kill_hooks()
-        if settings.group_kill and (settings.subreaper or os.getpid() == 1):
-            pid1.end_the_rest(inbox, processes)
-        return 0 if code in settings.remap_exit else code
+            pid1.wait_for_stop(self._inbox, self._processes)
+            code = 0
+        self._on_stop()
+        self._processes.kill_hooks()
+        if init.group_kill and (init.subreaper or os.getpid() == 1):
+            pid1.end_the_rest(self._inbox, self._processes)
+        return 0 if code in init.remap_exit else code
 
     def _on_stop(self) -> None:
-        """A stop begins: no reload is sent from now on."""
+        """A stop begins, or the command has ended: nothing is published or told from now on."""
         self._stop.set()
 
     def _deadline(self) -> float:
@@ -145,32 +173,39 @@ class Supervisor:
         return time.monotonic() + timeout_s if timeout_s else float("inf")
 
     def _why_no_configuration(self) -> str:
-        reasons = "; ".join(problem for problem in self._problems.values() if problem)
-        return f"no configuration after {self._settings.startup_timeout_s:g} s (--startup-timeout): {reasons}"
+        return f"no configuration after {self._settings.startup_timeout_s:g} s (--startup-timeout): {self._why()}"
+
+    def _why(self) -> str:
+        return "; ".join(problem for problem in self._problems.values() if problem)
 
     def _start_threads(self) -> None:
         """A thread for each source, and the sync thread. Raises StartError if the folder or the cluster cannot be had."""
+        from supervisor.app import App
         from supervisor.desired import Desired
         from supervisor.source import make_sources
         from supervisor.sync import Sync
         from supervisor.tree import Tree
 
-        tree = Tree(self._settings.files.root)
+        files = self._settings.files
+        tree = Tree(files.root, layout=files.layout, folder_mode=files.folder_mode, fsync=files.fsync)
         sources = make_sources(self._settings.sources, self._environment.get("KUBECONFIG"))
         desired = Desired(tuple(source.name for source in sources))
-        sync = Sync(
+        self._sync = Sync(
             self._settings,
             desired,
             tree,
+            make_app=partial(App, self._settings, self._processes, self._log, lambda: self._reloaders),
             stop=self._stop,
             first_is_live=lambda: self._inbox.post(Applied()),
-            reloaders=lambda: self._reloaders,
             report=self._hear_outcome,
         )
+        if self._settings.start_with_last and (tree.good or tree.live):
+            self._fall_back = desired.fall_back
         for source in sources:
             self._problems[source.name] = f"{source.name}: no answer yet"
+            self._silent.add(source.name)
             self._keep_running(source.name, partial(self._listen, source, desired))
-        self._keep_running("sync", sync.run)
+        self._keep_running("sync", self._sync.run)
 
     def _keep_running(self, name: str, work: Callable[[], None]) -> None:
         """Run something in a thread of its own, which nobody waits for, and again if it fails. The command is not touched."""
@@ -198,8 +233,11 @@ class Supervisor:
         for heard in source.watch():
             if isinstance(heard, SourceError):
                 self._hear_problem(source.name, str(heard))
+                if self._fall_back:
+                    self._fall_back()
             else:
                 self._hear_problem(source.name, "")
+                self._silent.discard(source.name)
                 desired.put(source.name, heard)
 
     def _hear_problem(self, source: str, problem: str) -> None:
@@ -221,5 +259,7 @@ class Supervisor:
         """Wait for the main thread to start the command, and make the ways to tell it of changes."""
         from supervisor.reload import make_reloaders
 
+        if self._settings.once:
+            return ()
         self._may_reload.wait()
-        return make_reloaders(self._settings.reload, self._processes)
+        return make_reloaders(self._settings, self._processes, self._inbox, self._log)

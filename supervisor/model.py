@@ -31,13 +31,13 @@ class File:
     mode: int
 
     def __post_init__(self) -> None:
-        problem = _problem_of_path(self.path)
+        problem = problem_of_path(self.path)
         if problem:
             raise Refused(f"{self.path!r} cannot be a file name: {problem}")
 
 
-def _problem_of_path(path: str) -> str | None:
-    """Why `path` must not be written, or None. Names beginning with two dots are ours, as they are the kubelet's."""
+def problem_of_path(path: str) -> str | None:
+    """Why a path must not be written below the configroot, or None. Names that begin with two dots are ours, or the kubelet's."""
     parts = path.split("/")
     if "\0" in path:
         return "it holds a NUL"
@@ -62,15 +62,20 @@ def _problem_of_length(parts: list[str]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where wanted files come from. `version` is the object's resourceVersion, empty for local files."""
+    """Where wanted files come from.
+
+    `version` is the object's resourceVersion, empty for local ones; `place` the local file or folder, empty for the others.
+    """
 
     kind: str
     namespace: str
     name: str
     version: str = ""
+    place: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+        name = f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+        return f"{name} ({self.place})" if self.place else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,8 @@ def _merge(parts: Sequence[tuple[Origin, Sequence[File]]]) -> tuple[File, ...]:
     for origin, files in parts:
         for file in files:
             if file.path in taken:
-                raise Refused(f"{file.path!r} is wanted by both {taken[file.path]} and {origin}")
+                both = f"two keys of {origin}" if taken[file.path] == origin else f"both {taken[file.path]} and {origin}"
+                raise Refused(f"{file.path!r} is wanted by {both}")
             taken[file.path] = origin
     for path, origin in taken.items():
         folder = path
@@ -175,12 +181,29 @@ def changes(old: Listing, new: Listing) -> tuple[Change, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one revision: the one value that every report renders. `took_s`: from taking it up to the verdict."""
+class Update:
+    """What the app is told of: a revision, and the paths that differ from what the app took last."""
 
     revision: Revision
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one revision: the one value that every report renders."""
+
+    revision: Revision
+    """Empty if the revision could not even be laid out."""
     verdict: Verdict
     took_s: float
+    """From taking it up to the verdict."""
     origins: tuple[Origin, ...]
     changed: tuple[Change, ...] = ()
+    """What differs from the revision that was live before it."""
     reason: str = ""
+    steps: tuple[tuple[str, float], ...] = ()
+    """The steps that it went through, in order, each with its seconds: stage, check, publish, deliver, confirm, back."""
+    live: Revision = field(default=Revision(""))
+    """What is live now; empty if nothing is."""
+    is_good: bool = False
+    """Whether the app has taken what is live now. If not, a reload is failing, and no roll-back has mended it."""

@@ -10,16 +10,17 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock
 
-from supervisor.spawn import World, start_command
+from supervisor.spawn import World, become_command, start_command
 from supervisor.terminal import Terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from _thread import LockType
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from types import TracebackType
+    from typing import NoReturn
 
     from supervisor.running_hook import RunningHook
     from supervisor.settings import User
@@ -54,6 +55,7 @@ class Processes:
         self._pid: int | None = None
         self._is_told_to_stop = False
         self._hooks: dict[int, RunningHook] = {}
+        self._may_run_hooks = True
         self.orphans_reaped = 0
 
     def start(self, command: list[str]) -> int:
@@ -73,6 +75,12 @@ class Processes:
     def start_again(self) -> int:
         """Start the same command, after its end. Raises StartError as `start` does."""
         return self.start(self._command)
+
+    def become(self, command: list[str], held: Iterable[int]) -> NoReturn:
+        """Turn this process into the command; signals that were held back act on it. Raises StartError as `start` does."""
+        for number in held:
+            os.kill(os.getpid(), number)  # it is blocked until then
+        become_command(command, self._world)
 
     def child(self) -> _Child:
         """A context: the command's process ID, or None if it does not run. Within it the ID cannot pass to another process."""
@@ -153,6 +161,8 @@ class Processes:
         try:
             try:
                 with self._lock:
+                    if not self._may_run_hooks:
+                        raise OSError(0, "we are leaving")
                     pid = start_hook(command, self._world.mask, environment, write_output)
                     self._hooks[pid] = hook
             except BaseException:
@@ -171,8 +181,9 @@ class Processes:
             hook.close()
 
     def kill_hooks(self) -> None:
-        """Kill every hook that runs, with its process group: none survives us."""
+        """Kill every hook that runs, with its process group, and start no other: none survives us."""
         with self._lock:
+            self._may_run_hooks = False
             for pid in self._hooks:
                 _kill_group(pid, signal.SIGKILL)
 

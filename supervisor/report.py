@@ -16,6 +16,7 @@ _SENTENCES = {
     Verdict.APPLIED: "the configuration is live",
     Verdict.UNCHANGED: "the configuration on disk is what is wanted",
     Verdict.REFUSED: "the configuration was refused",
+    Verdict.ROLLED_BACK: "the configuration was refused and rolled back",
     Verdict.FAILED: "the configuration could not be made live",
 }
 
@@ -27,6 +28,8 @@ def report(outcome: Outcome, log: Log) -> None:
         "revision": outcome.revision,
         "verdict": outcome.verdict.value,
         "took_ms": round(outcome.took_s * 1000, 1),
+        "steps_ms": {name: round(seconds * 1000, 1) for name, seconds in outcome.steps},
+        "live": outcome.live,
         "origins": [
             {"kind": origin.kind, "namespace": origin.namespace, "name": origin.name, "resource_version": origin.version}
             for origin in outcome.origins
@@ -36,4 +39,4 @@ def report(outcome: Outcome, log: Log) -> None:
     if len(outcome.changed) > _FILES_MAX:
         fields["changed_in_all"] = len(outcome.changed)
     sentence = _SENTENCES[outcome.verdict] + (f": {outcome.reason}" if outcome.reason else "")
-    (log.info if is_good else log.error)(f"config.{outcome.verdict.value}", sentence, **fields)
+    (log.info if is_good else log.error)(f"config.{outcome.verdict.value.replace(' ', '_')}", sentence, **fields)

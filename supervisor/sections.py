@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from signal import SIGTERM
 from typing import TYPE_CHECKING
 
@@ -13,24 +14,18 @@ from supervisor.convert import (
     to_folder,
     to_level,
     to_log_format,
-    to_method,
-    to_object_name,
     to_rewrite,
     to_seconds,
-    to_signal,
-    to_url,
     to_user,
     to_whole_number,
 )
 from supervisor.logs import DEBUG, INFO
+from supervisor.reload_sections import apply_profile, reload_contradictions, reload_section, safety_section
 from supervisor.settings import (
-    DEFAULT_SIGNAL,
     ClusterSettings,
     FileSettings,
-    HttpSettings,
     InitSettings,
     LogSettings,
-    ReloadSettings,
     Settings,
     SourceSettings,
 )
@@ -38,37 +33,64 @@ from supervisor.settings import (
 if TYPE_CHECKING:
     from supervisor.cli import Given
 
+_SOURCES = ("--configmap", "--secret", "--configmap-selector", "--secret-selector", "--manifest", "--watch-dir")
 _FOR_THE_COMMAND = ("--kill-timeout", "--stop-delay", "--stop-signal", "--rewrite", "--remap-exit", "--user")
 
 
 def make_settings(given: Given, command: list[str]) -> Settings:
     """Every section. What is wrong is noted in `given.problems`, and has its default here."""
+    sources = _sources(given)
+    files = _files(given, sources.namespace)
+    apply_profile(given, files.root, has_command=bool(command))
     return Settings(
         command=command,
-        sources=_sources(given),
-        files=FileSettings(root=given.one("--configroot", to_folder, "")),
-        reload=_reload(given, has_command=bool(command)),
+        sources=sources,
+        files=files,
+        reload=reload_section(given, has_command=bool(command)),
+        safety=safety_section(given),
         init=_init(given),
         logs=_logs(given),
         startup_timeout_s=given.one("--startup-timeout", to_seconds, 60.0),
+        start_with_last=given.flag("--start-with-last"),
+        once=given.flag("--once"),
     )
 
 
 def _sources(given: Given) -> SourceSettings:
+    from supervisor.convert_wanted import to_namespace, to_object_name, to_selector
+
+    namespace = given.one("--namespace", to_namespace, "default")
+    to_name = partial(to_object_name, default_namespace=namespace)
+    to_labels = partial(to_selector, default_namespace=namespace)
     return SourceSettings(
-        configmaps=given.convert_all("--configmap", to_object_name),
+        configmaps=given.convert_all("--configmap", to_name),
+        secrets=given.convert_all("--secret", to_name),
+        configmap_selectors=given.convert_all("--configmap-selector", to_labels),
+        secret_selectors=given.convert_all("--secret-selector", to_labels),
         manifests=given.convert_all("--manifest", os.path.abspath),
+        folders=given.convert_all("--watch-dir", os.path.abspath),
+        namespace=namespace,
+        optional=given.flag("--optional"),
         cluster=ClusterSettings(given.one("--kubeconfig", to_existing_file, None), given.one("--context", str, None)),
     )
 
 
-def _reload(given: Given, *, has_command: bool) -> ReloadSettings:
-    url = given.one("--reload-http", to_url, "")
-    method = given.one("--reload-http-method", to_method, "POST")
-    return ReloadSettings(
-        signal=given.one("--reload-signal", to_signal, int(DEFAULT_SIGNAL) if has_command and not url else None),
-        http=HttpSettings(url, method) if url else None,
-        interval_s=given.one("--reload-interval", to_seconds, 1.0),
+def _files(given: Given, namespace: str) -> FileSettings:
+    from supervisor.convert_wanted import to_file_mode, to_folder_mode, to_item, to_layout, to_separator, to_template
+
+    return FileSettings(
+        root=given.one("--configroot", to_folder, ""),
+        items=given.convert_all("--item", partial(to_item, default_namespace=namespace)),
+        items_optional=given.flag("--optional"),
+        template=given.one("--path", to_template, "{key}"),
+        key_separator=given.one("--key-separator", to_separator, ""),
+        expand=given.environment if given.flag("--expand") else None,
+        gunzip=given.flag("--gunzip"),
+        mode=given.one("--file-mode", to_file_mode, 0o666),
+        secret_mode=given.one("--secret-mode", to_file_mode, 0o640),
+        folder_mode=given.one("--dir-mode", to_folder_mode, 0o755),
+        layout=given.one("--layout", to_layout, "atomic"),
+        fsync=given.flag("--fsync"),
     )
 
 
@@ -111,7 +133,7 @@ def _logs(given: Given) -> LogSettings:
 
 def contradictions(settings: Settings, given: Given) -> list[str]:
     """Problems of options that do not go together. A value that was given but is wrong is not missing as well."""
-    has_sources = given.has("--configmap") or given.has("--manifest")
+    has_sources = any(given.has(option) for option in _SOURCES)
     has_root = given.has("--configroot")
     problems = []
     if has_sources and not has_root:
@@ -120,10 +142,23 @@ def contradictions(settings: Settings, given: Given) -> list[str]:
         problems.append("--configroot without a source: add --configmap or --manifest")
     if not settings.command and not has_sources and not given.problems:
         problems.append("nothing to do: give a source (--configmap, --manifest), a command after --, or both")
-    if settings.reload.signal and not settings.command:
-        problems.append("--reload-signal needs a command after --; a sidecar tells the app by --reload-http")
     if not settings.command:
         flags = {"--group-kill": settings.init.group_kill, "--new-session": settings.init.new_session}
         useless = [option for option in _FOR_THE_COMMAND if given.has(option)] + [flag for flag in flags if flags[flag]]
         problems += [f"{option} needs a command after --" for option in useless]
+    return problems + reload_contradictions(settings, given) + _contradictions_of_files(settings)
+
+
+def _contradictions_of_files(settings: Settings) -> list[str]:
+    problems = []
+    if settings.once and settings.command and not settings.has_sources:
+        problems.append("--once without a source: there is nothing to write")
+    if settings.sources.folders and "{namespace}" in settings.files.template:
+        problems.append("--path with {namespace}: the files of a --watch-dir have none")
+    inside = [folder for folder in settings.sources.folders if _lies_in(settings.files.root, folder)]
+    problems += [f"--watch-dir={folder} holds the configroot: what is written would be watched" for folder in inside]
     return problems
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return bool(path) and os.path.commonpath((os.path.realpath(path), os.path.realpath(folder))) == os.path.realpath(folder)

@@ -70,6 +70,20 @@ def start_command(command: list[str], world: World, terminal: Terminal) -> int:
     return pid
 
 
+def become_command(command: list[str], world: World) -> NoReturn:
+    """Turn this process into the command, with our process ID, group and terminal. Called by the main thread.
+
+    It finds the same as a command that is started. Raises StartError with 127 if there is no such command, 126 if it cannot be
+    executed.
+    """
+    programs = _candidates(os.fsencode(command[0]), os.environb.get(b"PATH"))
+    _enter(world, _differences(world.user))
+    number, index = _execute(programs, command)
+    from supervisor.unstartable import why_not
+
+    raise why_not(command[0], programs[index], number)
+
+
 def start_hook(command: Sequence[str], mask: AbstractSet[int], more: Mapping[str, str], output: int) -> int:
     """Start a hook as leader of a process group; return its process ID. Raises OSError if it cannot be started.
 
@@ -161,10 +175,7 @@ def _become(
     terminal: Terminal,
     report_failure: int,
 ) -> NoReturn:
-    """Turn this process, fresh from fork, into the command. Nothing is imported and no lock is taken here.
-
-    Signals stay blocked until the dispositions are right: one that arrives meanwhile acts as it would on the command.
-    """
+    """Turn this process, fresh from fork, into the command. Nothing is imported and no lock is taken here."""
     number, index = errno.EINVAL, 0
     try:
         if world.new_session:
@@ -172,24 +183,32 @@ def _become(
         else:
             os.setpgid(0, 0)
         terminal.accept()
-        for name, value in differences:
-            if value is None:
-                os.unsetenv(name)
-            else:
-                os.putenv(name, value)
-        for one in _set_by_python():
-            signal.signal(one, signal.SIG_DFL)
-        if world.ignores_children:
-            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-        if world.user:
-            _become_user(world.user)
-        signal.pthread_sigmask(signal.SIG_SETMASK, world.mask)
+        _enter(world, differences)
         number, index = _execute(programs, command)
     except OSError as error:
         number = error.errno or number
     finally:
         os.write(report_failure, b"%d %d" % (number, index))
         os._exit(127)
+
+
+def _enter(world: World, differences: Differences) -> None:
+    """Give this process what the command shall find.
+
+    Signals stay blocked until the dispositions are right: one that arrives meanwhile acts as it would on the command.
+    """
+    for name, value in differences:
+        if value is None:
+            os.unsetenv(name)
+        else:
+            os.putenv(name, value)
+    for number in _set_by_python():
+        signal.signal(number, signal.SIG_DFL)
+    if world.ignores_children:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    if world.user:
+        _become_user(world.user)
+    signal.pthread_sigmask(signal.SIG_SETMASK, world.mask)
 
 
 def _candidates(name: bytes, path: bytes | None) -> list[bytes]:

@@ -1,17 +1,19 @@
-"""The door to the configroot: the only room that writes there, and nowhere else.
+"""The configroot: stage a revision, publish it in one step, go back, and take up what an earlier run has left.
 
-The layout is the kubelet's: `..data` is a link to the live generation, a folder `..<revision>-<token>`, and the names that an
-app opens are links through `..data`. So one rename(2) makes a whole revision live. A link stands at the shallowest name that
-is free: `conf.d → ..data/conf.d` where there is no `conf.d`, and `conf.d/a.conf → ../..data/conf.d/a.conf` below a real
-folder that came with the image. `..good` is a link to the generation that the app last took; `..refused` is a file that says
-which revision was refused, and why.
+What is live is a *generation*, a folder `..<revision>-<token>`, and `..data` is a link to it, as the kubelet has it. What an app
+opens is the layout's: links through `..data` (links.py), or plain files (files.py). `..good` is a link to the generation that the
+app last took; `..refused` is a file that says which revision was refused, and why.
 
-A revision becomes live in these steps, and kill -9 between any two of them leaves all old or all new for whoever opens files:
+A revision becomes live in these steps, and kill -9 between any two of them is healed by the next run; with links, whoever opens
+files sees all old or all new all the while:
 
-    stage    1  write the files into `..new-<token>`          publish  5  the swap: rename a new link onto `..data`
-             2  rename it to `..<revision>-<token>`                    6  remove links to names that are gone
-    publish  3  keep files of the image that links will hide  prune    7  remove all generations but two
-             4  put links for new names; they dangle
+    stage    1  write the files into `..new-<token>`; those that are the same now are taken from the live generation
+             2  rename it to `..<revision>-<token>`
+    publish  3  the layout prepares: all that can be refused or can lack space
+             4  the swap: rename a new link onto `..data`
+             5  the layout finishes: what is no longer wanted goes
+    let go   6  give the old generation, which is kept, files of its own
+    prune    7  remove all generations but two
 
 Going back is the same publish, of a generation that is still there. Every name that we make for a moment is unique, so a
 leftover of a run that was killed never stands in the way.
@@ -24,30 +26,36 @@ import json
 import os
 import re
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from supervisor import generation, links
+from supervisor.disk import FILE, FOLDER, Disk
 from supervisor.errors import Refused, StartError, SupervisorError, TreeError
-from supervisor.model import Listing, Refusal, Revision, entry_of, revision_of
+from supervisor.files import JOURNAL, Files
+from supervisor.links import Links
+from supervisor.model import Listing, Refusal, Revision, revision_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Literal
 
     from supervisor.model import Snapshot
+    from supervisor.stamp import Stamp
 
 _GOOD = "..good"
 _REFUSED = "..refused"
-_TEMPORARY_FILE = re.compile(r"\.\.file-[0-9a-f]{8}")
+_TEMPORARY = re.compile(r"\.\.(file|link)-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A revision on disk; `folder` is its generation's name in the configroot."""
+    """A revision on disk; `folder` is its generation's name in the configroot, `stamps` what its files were when we left them."""
 
     revision: Revision
     folder: str
     listing: Listing
+    stamps: dict[str, Stamp] = field(default_factory=dict, repr=False, compare=False)
 
 
 class Tree:
@@ -58,21 +66,23 @@ class Tree:
     StartError if the folder cannot be had: it is not a folder, not ours to write, or another supervisor's.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(
+        self, root: str, *, layout: Literal["atomic", "files"] = "atomic", folder_mode: int = 0o755, fsync: bool = False
+    ) -> None:
         self.root = root
-        self._fd = _open_and_lock(root)
+        self._disk = Disk(root, _open_and_lock(root, folder_mode), folder_mode, fsync=fsync)
         self.live: Staged | None = None
-        self.good: Staged | None = None
+        self._let_go_of: Staged | None = None
         self.refusal: Refusal | None = None
-        self._places: set[str] = set()
-        self._folder: str | None = None
-        self._before: str | None = None
-        with self._disk("read what is live", StartError):
+        with self._doing("read what is live", StartError):
             self._folder = self._read_link(links.DATA)
-            others = [name for name in generation.names(self._fd) if name != self._folder]
-            self._before = max(others, key=lambda name: os.stat(name, dir_fd=self._fd).st_mtime_ns, default=None)
-            self.good = self._read(self._read_link(_GOOD))
+            others = [name for name in generation.names(self._disk) if name != self._folder]
+            self._before = max(others, key=lambda name: os.lstat(name, dir_fd=self._disk.fd).st_mtime_ns, default=None)
+            self._shown = self._read(self._folder)
+            good = self._read_link(_GOOD)
+            self.good = self._shown if good == self._folder else self._read(good)
             self.refusal = self._read_refusal()
+        self._layout = Files(self._disk, self._read) if layout == "files" else Links(self._disk, self._swap)
         try:
             self._take_up()
         except (Refused, TreeError):
@@ -80,9 +90,9 @@ class Tree:
 
     def stage(self, snapshot: Snapshot) -> Staged:
         """Write a snapshot beside what is live. Raises TreeError, and leaves nothing behind, if the disk does not take it."""
-        with self._disk("write"):
-            folder = generation.write(snapshot.revision, snapshot.files, self._fd)
-        return Staged(snapshot.revision, folder, snapshot.listing)
+        with self._doing("write"):
+            folder, stamps = generation.write(snapshot.revision, snapshot.files, snapshot.listing, self._disk, self.live)
+        return Staged(snapshot.revision, folder, snapshot.listing, stamps)
 
     def path_of(self, staged: Staged) -> str:
         """Where a staged revision lies, as an absolute path, for whoever checks it before it is published."""
@@ -94,146 +104,133 @@ class Tree:
         Raises Refused if something that we did not make is in the way: then what was live still is. Raises TreeError if the
         disk does not take all of it: publish again.
         """
-        with self._disk("publish"):
-            places = links.places_for(staged.listing, self._fd, self.root)
-            self._keep_hidden(places & staged.listing.keys())
-            self._places |= places
-            links.put(places, self._fd)
+        with self._doing("publish"):
+            self._layout.prepare(staged, self._shown)
+            shown, self._shown, self.live = self._shown, staged, None  # nothing counts as live until all of it is
             self._swap(staged.folder)
-            links.remove(self._places - places, self._fd)
-        self._places = places
-        self.live = staged
+            self._layout.finish(staged, shown)
+        self.live, self._let_go_of = staged, shown
+
+    def let_go(self) -> None:
+        """Let those know who watch the files that are no longer live: to them these are deleted, as by the kubelet.
+
+        Called when the app has been told, for it takes as long as staging. Prune does it otherwise.
+        """
+        old, self._let_go_of = self._let_go_of, None
+        if old and self.live:
+            with suppress(OSError):  # it is gone, or there is no space for the copies that we keep
+                generation.renew(old, self.live, self._disk)
 
     def mark_good(self) -> None:
         """Remember that the app took what is live; an older refusal is over then. Raises TreeError."""
         assert self.live
-        with self._disk("remember the good revision"):
+        with self._doing("remember the good revision"):
             if self.good != self.live:
-                links.rename_onto(_GOOD, self.live.folder, self._fd)
-            if self.refusal:
-                os.unlink(_REFUSED, dir_fd=self._fd)
+                self._disk.link_over(_GOOD, self.live.folder)
+            self._disk.remove(_REFUSED)
         self.good, self.refusal = self.live, None
 
     def refuse(self, refusal: Refusal) -> None:
         """Remember that a revision was refused, across restarts too. Raises TreeError."""
         self.refusal = refusal
-        with self._disk("remember the refusal"):
+        with self._doing("remember the refusal"):
             text = json.dumps({"revision": refusal.revision, "reason": refusal.reason})
-            temporary = f"..file-{os.urandom(4).hex()}"
-            generation.write_file(temporary, text.encode(), 0o644, self._fd)
-            os.rename(temporary, _REFUSED, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+            self._disk.put_over(_REFUSED, text.encode(), 0o644)
 
     def discard(self, staged: Staged) -> None:
         """Remove a staged revision that is not to be published. Raises TreeError."""
-        with self._disk("discard"):
-            generation.remove(staged.folder, self._fd)
+        with self._doing("discard"):
+            self._disk.remove_all(staged.folder)
 
     def prune(self) -> None:
         """Remove all generations but the live one, and the good one or else the one before. Raises TreeError."""
+        self.let_go()
         good = self.good.folder if self.good else None
-        kept = {self._folder, self._before if good in {None, self._folder} else good}
-        with self._disk("prune"):
-            for name in generation.names(self._fd):
+        kept = {self._folder, self._before if good in {None, self._folder} else good, *self._layout.older()}
+        with self._doing("prune"):
+            for name in generation.names(self._disk):
                 if name not in kept:
-                    generation.remove(name, self._fd)
+                    self._drop_links(name)
+                    self._disk.remove_all(name)
 
     def _take_up(self) -> None:
-        """Go on from what an earlier run left: put the live generation's links right, remove what could not be finished."""
-        live = None
-        with self._disk("take up"):
-            live = self._read(self._folder)
-            if live:
-                self._places = links.places_for(live.listing, self._fd, self.root)
-                links.put(self._places, self._fd)
+        """Go on from what an earlier run left: put the live generation's names right, remove what could not be finished."""
+        live = self._shown
+        with self._doing("take up"):
             self._sweep("")
-            for name in generation.names(self._fd):
-                places = self._places_of(name)
-                links.remove(places - self._places, self._fd)
-                for folder in {os.path.dirname(place) for place in places} - {""}:
+            if isinstance(self._layout, Links) and self._disk.look(JOURNAL) == FILE:
+                Files(self._disk, self._read).give_up(live)
+            if live:
+                self._layout.take_up(live)
+            for name in generation.names(self._disk):
+                for folder in {os.path.dirname(place) for place in self._drop_links(name)} - {""}:
                     self._sweep(folder)
+            is_right = live is not None and generation.has_modes(live.folder, self._disk)
         self.prune()
-        self.live = live
+        self.live = live if is_right else None
+
+    def _drop_links(self, folder: str) -> set[str]:
+        """Remove the links that are there for a generation alone; return every place at which a link of it may stand."""
+        places = links.ways(generation.paths(folder, self._disk))
+        wanted = self._shown.listing if self._shown else generation.paths(self._folder, self._disk) if self._folder else ()
+        links.drop(places - links.ways(wanted), self._disk)
+        return places
 
     def _read_link(self, name: str) -> str | None:
         """The generation that a link of ours names. Raises StartError if somebody else made that name."""
-        target = links.look(name, self._fd)
+        target = self._disk.look(name)
         if target is None:
             return None
         if not generation.NAME.fullmatch(target):
             raise StartError(f"{self.root}/{name} was not made by config-supervisor: choose another --configroot, or remove it")
-        return target if links.look(target, self._fd) == links.FOLDER else None
+        return target if self._disk.look(target) == FOLDER else None
 
     def _read(self, folder: str | None) -> Staged | None:
         """A generation as it is on disk; its revision is what its contents are."""
-        if folder is None:
+        found = generation.read(folder, self._disk) if folder else None
+        if folder is None or found is None:
             return None
-        listing = {file.path: entry_of(file) for file in generation.files(folder, self._fd)}
-        return Staged(revision_of(listing), folder, listing)
+        listing, stamps = found
+        return Staged(revision_of(listing), folder, listing, stamps)
 
     def _read_refusal(self) -> Refusal | None:
         """What an earlier run remembered; a file that it did not write counts for nothing."""
-        if links.look(_REFUSED, self._fd) != links.FILE:
+        if self._disk.look(_REFUSED) != FILE:
             return None
         try:
-            written = json.loads(generation.read_file(_REFUSED, _REFUSED[2:], self._fd).content)
+            written = json.loads(self._disk.read(_REFUSED)[0])
             return Refusal(Revision(written["revision"]), str(written["reason"]))
         except (ValueError, KeyError, TypeError):
             return None
 
     def _swap(self, folder: str) -> None:
-        """Step 5: the moment at which a revision becomes live."""
-        links.rename_onto(links.DATA, folder, self._fd)
+        """Step 4: the moment at which a revision becomes live."""
+        self._disk.link_over(links.DATA, folder)
         self._folder, self._before = folder, self._folder
-
-    def _keep_hidden(self, places: set[str]) -> None:
-        """Step 3. Files of the image that links will hide become part of what is live first, so that no reader misses them."""
-        hidden = [place for place in places if links.look(place, self._fd) is not None and not links.is_ours(place, self._fd)]
-        if not hidden:
-            return
-        kept = {file.path: file for file in generation.files(self._folder, self._fd)} if self._folder else {}
-        for place in hidden:
-            with suppress(FileNotFoundError):  # a link of the image that leads nowhere
-                kept[place] = generation.read_file(place, place, self._fd)
-        revision = revision_of({path: entry_of(file) for path, file in kept.items()})
-        self._swap(generation.write(revision, kept.values(), self._fd))
-        for place in hidden:
-            links.put_over(place, self._fd)
-
-    def _places_of(self, folder: str) -> set[str]:
-        """Every place at which a link of a generation may stand: its paths and the folders on the way to them."""
-        places: set[str] = set()
-        for path in generation.paths(folder, self._fd):
-            place = path
-            while place and place not in places:
-                places.add(place)
-                place = os.path.dirname(place)
-        return places
 
     def _sweep(self, folder: str) -> None:
         """Remove the temporary names that a killed run has left in a real folder of the configroot."""
-        if folder and links.look(folder, self._fd) != links.FOLDER:
-            return
-        for name in os.listdir(os.path.join(self.root, folder)):
+        for name in self._disk.names(folder):
             place = os.path.join(folder, name)
-            if links.TEMPORARY.fullmatch(name) or _TEMPORARY_FILE.fullmatch(name):
-                os.unlink(place, dir_fd=self._fd)
+            if _TEMPORARY.fullmatch(name):
+                self._disk.remove(place)
             elif generation.UNFINISHED.fullmatch(name) and not folder:
-                generation.remove(place, self._fd)
+                self._disk.remove_all(place)
 
     @contextmanager
-    def _disk(self, what: str, error_class: type[SupervisorError] = TreeError) -> Iterator[None]:
+    def _doing(self, what: str, error_class: type[SupervisorError] = TreeError) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise error_class(f"cannot {what} in {self.root}: {error.strerror}") from error
 
 
-def _open_and_lock(root: str) -> int:
+def _open_and_lock(root: str, folder_mode: int) -> int:
     """Make the folder if it is missing, try to write in it, and keep others out of it for as long as we live."""
     try:
         if not os.path.isdir(root):
             os.makedirs(root)
-            os.chmod(root, generation.FOLDER_MODE)
+            os.chmod(root, folder_mode)
         descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         probe = f"..new-{os.urandom(4).hex()}"

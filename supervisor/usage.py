@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 _HEAD = """\
-Run a command as an init, keep its configuration files equal to a ConfigMap, and tell it to reload.
+Run a command as an init, keep its configuration files equal to ConfigMaps, and tell it to reload.
 
 Usage:
   config-supervisor [options] [--] [COMMAND [ARG...]]
@@ -20,20 +20,76 @@ Usage:
 
 _OPTIONS = """\
 What is wanted:
-  --configmap=[NS/]NAME …      a ConfigMap to watch. Without NS: the namespace "default"
+  --configmap=[NS/]NAME …      a ConfigMap to watch
+  --secret=[NS/]NAME …         a Secret to watch
+  --configmap-selector=[NS/]SELECTOR …  all ConfigMaps with these labels, as app=web,tier!=cache
+  --secret-selector=[NS/]SELECTOR …     all Secrets with these labels
+  --namespace=NS               of those that are named without NS (default)
   --manifest=FILE …            ConfigMaps and Secrets in a local YAML file, watched for changes
+  --watch-dir=DIR …            a local folder, as a mounted ConfigMap, watched for changes
+  --optional                   what does not exist is empty, instead of being waited for
 
 Files:
   --configroot=DIR             where files go; needed as soon as there is a source
+  --item=[[NS/]NAME:]KEY=PATH …  only these keys (of this object), at these paths
+  --path=TEMPLATE              path of every other key, with {namespace}, {name}, {key} ({key})
+  --key-separator=TEXT         what stands for / in keys
+  --expand                     replace $(NAME) in text files by the environment
+  --gunzip                     unpack keys that end in .gz, 64 MiB at the most
+  --file-mode=OCTAL            of files, whatever the umask (0666)
+  --secret-mode=OCTAL          of files that come from Secrets (0640)
+  --dir-mode=OCTAL             of folders (0755)
+  --layout=LAYOUT              atomic: links, exchanged in one step; files: no links (atomic)
+  --fsync                      wait for the disk, so that a power cut cannot tear a revision
+
+For one app:
+  --profile=NAME               the right validate, reload, confirm and stop options for an app. Any
+                               that is given wins. NAME: alertmanager, apache, caddy, dnsmasq,
+                               envoy, fluent-bit, haproxy, mosquitto, nginx, pgbouncer, postgresql,
+                               prometheus, redis, squid, unbound, vector
 
 Reload:
-  --reload-signal=SIG          sent to the command (HUP, if there is one and no --reload-http)
-  --reload-http=URL            requested after a change: http://… or https://…
+  --reload-signal=SIG          sent to the command (HUP, if there is one and no other way is given)
+  --reload-signal-force        send it even if the app has no handler for it and would end
+  --reload-process=NAME        send the signal to processes of that name instead, or to the one
+                               of a PID file: pid:/path (a sidecar needs shareProcessNamespace)
+  --reload-http=URL            requested after a change: http://…, https://… or, for a socket
+                               file, http+unix://%2Fpath%2Fto%2Fsocket/…
   --reload-http-method=METHOD  (POST)
+  --reload-http-header=NAME=VALUE …
+                               a header of the request
+  --reload-http-header-file=NAME=FILE …
+                               a header whose value is read from a file, for each request anew
+  --reload-http-body=TEXT      the body of the request
+  --reload-http-ca=FILE        certificates to trust, instead of the system's
+  --reload-http-timeout=SECONDS
+                               for the whole request (10)
+  --reload-http-status=LIST    statuses that are a yes: 2xx, or as 200,204 or 200-299 (2xx)
+  --reload-command=CMD         run to tell the app, without a shell; an exit code is its word
+  --reload-restart             stop the command and start it again
+  --reload-exit                stop, so that Kubernetes starts the container again
+  --reload-none                tell nobody: only keep the files
+  --reload-retries=N           so often an app that cannot be reached is asked again (5)
   --reload-interval=SECONDS    least time between two reloads (1)
+  --splay=SECONDS              wait a random part of this before publishing a change (0)
+
+Safety:
+  --validate=CMD               check a revision: with {} in it, run on the staged folder, for which
+                               {} stands, before it is published; without, after that and before
+                               the reload
+  --confirm-http=URL           the app took it when this answers 2xx …
+  --confirm-match=REGEX        … with a body that matches
+  --confirm-command=CMD        the app took it when this exits 0
+  --confirm-workers            the app took it when its master has started new workers
+  --confirm-within=SECONDS     time for that, from the reload on (30)
+  --settle=SECONDS             from the reload on, time in which the command must not die (1)
+  --no-rollback                keep new files even if they are refused
+  --hook-timeout=SECONDS       for every command that is run: TERM, then KILL to its group (60)
 
 Start:
   --startup-timeout=SECONDS    time for the first configuration; 0 waits for ever (60)
+  --start-with-last            start with what an earlier run left, if the cluster does not answer
+  --once                       write the files, then leave with 0, or become the command
 
 Init:
   --kill-timeout=SECONDS       from a stop signal to KILL for the command and its group (never)

@@ -38,6 +38,21 @@ def eventually(condition: Callable[[], Any], what: str, deadline_s: float = DEAD
         time.sleep(0.002)  # between two looks, not instead of one
 
 
+def pids_with(text: str) -> list[int]:
+    """The processes that have a text in their command line or environment, whose parts end with a NUL each."""
+    found = []
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        with suppress(OSError):  # it has ended, or is none of ours
+            if any(text.encode() in Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ")):
+                found.append(pid)
+    return found
+
+
+def soon_s() -> float:
+    """Two seconds, or more on a machine that is busy with something else."""
+    return 2.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 class Lines:
     """The lines of a stream as they come, read by a thread."""
 

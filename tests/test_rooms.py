@@ -13,13 +13,14 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "supervisor"
 
 LAYERS = {
-    5: {"__main__", "plain", "main", "cli", "sections"},
-    4: {"pid1", "sync", "report"},
+    5: {"__main__", "plain", "main", "cli", "sections", "reload_sections"},
+    4: {"pid1", "sync", "transaction", "app", "report"},
     3: {
         *("forwarding", "stopping"),
-        *("source", "source.decode", "source.manifest", "source.objects"),
-        *("reload", "reload.by_http", "reload.by_signal"),
-        *("items", "convert", "usage"),
+        *("source", "source.decode", "source.folder", "source.local", "source.manifest", "source.objects"),
+        *("reload", "reload.by_command", "reload.by_exit", "reload.by_http", "reload.by_restart", "reload.by_signal"),
+        *("confirm", "ledger", "trial", "splay"),
+        *("items", "convert", "convert_reload", "convert_wanted", "profiles", "usage"),
     },
     2: {
         "inbox",
@@ -32,13 +33,21 @@ LAYERS = {
         "tree",
         "generation",
         "links",
+        "files",
+        "disk",
+        "stamp",
+        "contents",
         "cluster",
         "desired",
+        "hook",
+        "peers",
+        "request",
         "logs",
         "notify",
+        "inotify",
         "backoff",
     },
-    1: {"settings", "model", "errors", ""},  # "" is the package itself: the version and the map
+    1: {"settings", "model", "collection", "mounts", "errors", ""},  # "" is the package itself: the version and the map
 }
 LAYER = {room: number for number, rooms in LAYERS.items() for room in rooms}
 
@@ -48,24 +57,39 @@ WITHIN_A_LAYER = {
     ("__main__", "main"): "the same, if there is more to do",
     ("main", "cli"): "main is what the command line is read for",
     ("cli", "sections"): "sections is the part of reading that knows what each option means",
+    ("sections", "reload_sections"): "the part of it that knows two large groups; nobody else uses it",
+    ("convert_reload", "profiles"): "the name of a profile is a value as others are",
+    ("convert_reload", "convert"): "the same for values: some are seconds with a further condition",
+    ("sync", "transaction"): "sync is the loop, transaction what is done in it; nobody else uses it",
+    ("hook", "processes"): "what a process's end means to us: two rooms, because processes knows nothing of revisions",
     ("processes", "spawn"): "the part of it that runs in, or makes, the new process; nobody else uses it",
     ("processes", "running_hook"): "the same for a hook, imported when there is one",
     ("spawn", "unstartable"): "what to say when that fails, imported when it does",
     ("processes", "terminal"): "the command's group is the terminal's foreground group as long as it runs",
     ("tree", "generation"): "a generation is a part of the tree that was too long for one file; nobody else uses it",
-    ("tree", "links"): "the same",
+    ("tree", "links"): "one of the two layouts, the same",
+    ("tree", "files"): "the other layout, the same",
+    ("tree", "disk"): "the part of the tree that touches the file system, for its other parts too",
+    ("links", "generation"): "a layout shows a generation",
+    ("links", "disk"): "through the one door",
+    ("files", "generation"): "a layout shows a generation",
+    ("files", "links"): "it takes the other layout's names away, when the layout was changed",
+    ("files", "disk"): "through the one door",
+    ("generation", "stamp"): "it takes over files that nobody has touched",
+    ("disk", "stamp"): "the part of the door that is about one file",
+    ("notify", "inotify"): "its door to the kernel; nobody else uses it",
     ("model", "errors"): "a value that cannot be is Refused by its constructor; errors imports nothing",
 }
 
 # What has one door: a regular expression over dotted names → the rooms that may use them. Each must, or the entry is stale.
 DOORS = {
     r"(kubernetes|urllib3)\b": {"cluster"},
-    r"inotify_simple\b": {"notify"},
-    r"psutil\b": {"reload.by_signal"},
+    r"ctypes\b": {"inotify", "prctl"},  # a few calls; a library for inotify starts ldconfig, which as PID 1 we would reap
+    r"psutil\b": {"peers"},
     r"docopt\b": {"cli"},
     r"yaml\b": {"source.manifest"},
     r"(pythonjsonlogger|logging)\b": {"logs"},
-    r"http\.client\b": {"reload.by_http"},
+    r"(http\.client|socket)\b": {"request"},
     r"_?signal\.(sigwaitinfo|sigtimedwait|sigwait|sigpending)": {"inbox", "terminal"},  # two that the terminal's loss brings
     r"_?signal\.(pthread_sigmask)": {"inbox", "spawn"},
     r"_?signal\.(signal|set_wakeup_fd|siginterrupt|setitimer|alarm|raise_signal|pthread_kill|pidfd_send_signal)$": {"spawn"},
@@ -74,18 +98,17 @@ DOORS = {
     r"os\.(wait|waitpid|wait[34]|waitid)$": {"processes", "spawn"},  # spawn waits for a process that never became the command
     r"os\.tcsetpgrp$": {"terminal"},
     r"os\.(kill|killpg)$": {"processes", "inbox", "prctl"},  # inbox wakes its own main thread; prctl does what the kernel missed
-    r"ctypes\b": {"prctl"},
     r"os\._exit$": {"spawn", "__main__"},
     r"os\.(environb?|getenvb?|putenv|unsetenv)$": {"spawn", "__main__"},
     r"fcntl\b": {"tree", "terminal"},  # a lock; the terminal's ioctls
     r"termios\b": {"terminal"},
-    r"os\.(mkdir|chmod|rmdir)$": {"tree", "generation"},
-    r"os\.(rename|unlink)$": {"tree", "generation", "links"},
-    r"os\.symlink$": {"links"},
-    r"os\.makedirs$": {"tree"},
-    r"os\.(fchmod|O_CREAT|O_WRONLY)$": {"generation"},
+    r"os\.(makedirs|chmod)$": {"tree"},  # of the configroot itself
+    r"os\.(mkdir|rmdir)$": {"tree", "disk"},
+    r"os\.(rename|symlink|fchmod|fsync|O_CREAT|O_WRONLY)$": {"disk"},
+    r"os\.unlink$": {"disk", "stamp"},
+    r"os\.link$": {"stamp"},
     r"os\.O_RDWR$": {"__main__", "terminal"},  # /dev/null in place of a closed descriptor; the terminal
-    r"os\.write$": {"generation", "logs", "spawn"},  # files; standard error; a pipe to ourselves
+    r"os\.write$": {"disk", "logs", "spawn"},  # files; standard error; a pipe to ourselves
     r"tempfile\b": {"cluster"},  # the library wants certificates as files
 }
 NOWHERE = {
@@ -95,7 +118,7 @@ NOWHERE = {
     r"time\.sleep$": "nobody can interrupt it: wait on an event or a condition",
     r"unittest\b": "no mocks",
     r"shutil\b|pathlib\b": "it hides which calls of the system are made, and has no folder descriptors",
-    r"os\.(link|replace|renames|remove|removedirs|f?truncate|mkfifo|mknod|[lf]?chown|utime)$": "not even tree needs it",
+    r"os\.(replace|renames|remove|removedirs|f?truncate|mkfifo|mknod|[lf]?chown|utime)$": "not even tree needs it",
     r"os\.O_(TRUNC|APPEND|TMPFILE)$": "files are new, or renamed into place",
 }
 

@@ -27,16 +27,25 @@ class Source(Protocol):
 
 
 def make_sources(settings: SourceSettings, environment_kubeconfig: str | None) -> tuple[Source, ...]:
-    """One source for each object and file that was asked for. Raises StartError if there is no cluster to ask."""
+    """One source for each name, selector, file and folder that was given. Raises StartError if there is no cluster to ask."""
     sources: list[Source] = []
-    if settings.configmaps:
+    if settings.needs_cluster:
         from supervisor.cluster import Cluster, find
+        from supervisor.collection import Collection
         from supervisor.source.objects import ObjectSource
 
         cluster = Cluster(find(settings.cluster, environment_kubeconfig), settings.cluster.context)
-        sources += [ObjectSource(cluster, name) for name in settings.configmaps]
+        named = [("ConfigMap", settings.configmaps), ("Secret", settings.secrets)]
+        selected = [("ConfigMap", settings.configmap_selectors), ("Secret", settings.secret_selectors)]
+        collections = [Collection(kind, one.namespace, name=one.name) for kind, names in named for one in names]
+        collections += [Collection(kind, one.namespace, labels=one.labels) for kind, labels in selected for one in labels]
+        sources += [ObjectSource(cluster, one, optional=settings.optional) for one in collections]
     if settings.manifests:
         from supervisor.source.manifest import ManifestSource
 
-        sources += [ManifestSource(path) for path in settings.manifests]
+        sources += [ManifestSource(path, settings.namespace, optional=settings.optional) for path in settings.manifests]
+    if settings.folders:
+        from supervisor.source.folder import FolderSource
+
+        sources += [FolderSource(path, optional=settings.optional) for path in settings.folders]
     return tuple(sources)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import Manifest, Start, needs_root
 from tests.inits import Init, every_init
-from tests.running import eventually, program
+from tests.running import eventually, program, soon_s
 
 PID1_OR_NOT = [pytest.param(True, marks=needs_root, id="pid1"), pytest.param(False, id="child")]
 
@@ -32,7 +32,7 @@ def test_a_stop_at_a_random_instant_of_the_start_ends_it(
         children = running.child_pids()
         running.send(signal.SIGTERM)
 
-        assert running.wait(2) == 143
+        assert running.wait(soon_s()) == 143
         assert not any(Path(f"/proc/{one}").exists() for one in [pid, *children])
 
 
@@ -60,7 +60,7 @@ def test_a_stop_between_fork_and_exec_is_not_lost(start: Start, init: Init, as_p
         eventually(running.child_pids, "the command has been forked")
         running.send(signal.SIGTERM)
 
-        assert running.wait(2) == 143
+        assert running.wait(soon_s()) == 143
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import needs_root
-from tests.running import AS_PID1, eventually, program
+from tests.running import AS_PID1, eventually, pids_with, program
 
 Result = dict[str, Any]
 
@@ -53,9 +53,7 @@ def test_a_hook_that_hangs_is_killed_with_its_group(tmp_path: Path) -> None:
     assert result["timeout"]
     assert result["output"].endswith("y\n")
     assert time.monotonic() - began < 10
-    assert eventually(
-        lambda: not subprocess.run(["pgrep", "-f", "sleep 77777"], stdout=subprocess.PIPE, check=False).stdout, "none"
-    )
+    eventually(lambda: not pids_with("sleep\00077777"), "none is left")
 
 
 def test_a_hooks_end_is_not_the_end_of_its_output() -> None:

@@ -52,7 +52,7 @@ def opened(root: Path) -> Iterator[Tree]:
     try:
         yield tree
     finally:
-        os.close(tree._fd)
+        os.close(tree._disk.fd)
 
 
 def seen(root: Path) -> dict[str, str]:

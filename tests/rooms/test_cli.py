@@ -15,9 +15,11 @@ from supervisor.settings import (
     ClusterSettings,
     FileSettings,
     HttpSettings,
+    Item,
     LogSettings,
     ObjectName,
     ReloadSettings,
+    Selector,
     Settings,
     SourceSettings,
     User,
@@ -61,8 +63,8 @@ def test_the_defaults_are_these() -> None:
     """A sidecar with one ConfigMap and no way to tell anybody."""
     assert read(*SIDECAR) == Settings(
         command=[],
-        sources=SourceSettings((ObjectName("default", "app"),), (), ClusterSettings(None, None)),
-        files=FileSettings("/config", 0o666, 0o640),
+        sources=SourceSettings((ObjectName("default", "app"),), cluster=ClusterSettings(None, None)),
+        files=FileSettings("/config", mode=0o666, secret_mode=0o640, folder_mode=0o755),
         reload=ReloadSettings(None, None, 1.0, 5),
         logs=LogSettings("json", 20),
         startup_timeout_s=60.0,
@@ -72,7 +74,24 @@ def test_the_defaults_are_these() -> None:
 OPTIONS = [
     ("--configmap", "prod/app", "sources.configmaps", (ObjectName("prod", "app"),)),
     ("--configmap", "app.v1-2", "sources.configmaps", (ObjectName("default", "app.v1-2"),)),
+    ("--secret", "prod/app", "sources.secrets", (ObjectName("prod", "app"),)),
+    ("--configmap-selector", "app=web", "sources.configmap_selectors", (Selector("default", "app=web"),)),
+    ("--secret-selector", "prod/app=web", "sources.secret_selectors", (Selector("prod", "app=web"),)),
+    ("--namespace", "prod", "sources.namespace", "prod"),
     ("--manifest", "/a/b.yaml", "sources.manifests", ("/a/b.yaml",)),
+    ("--watch-dir", "/a/b/", "sources.folders", ("/a/b",)),
+    ("--item", "key=a/b.conf", "files.items", (Item(None, "key", "a/b.conf"),)),
+    ("--item", "app:key=a", "files.items", (Item(ObjectName("default", "app"), "key", "a"),)),
+    ("--item", "prod/app:key=a=b:c", "files.items", (Item(ObjectName("prod", "app"), "key", "a=b:c"),)),
+    ("--path", "{namespace}/{name}-{key}.conf", "files.template", "{namespace}/{name}-{key}.conf"),
+    ("--path", "fixed", "files.template", "fixed"),
+    ("--key-separator", "__", "files.key_separator", "__"),
+    ("--file-mode", "0644", "files.mode", 0o644),
+    ("--file-mode", "600", "files.mode", 0o600),
+    ("--secret-mode", "0o400", "files.secret_mode", 0o400),
+    ("--dir-mode", "750", "files.folder_mode", 0o750),
+    ("--layout", "files", "files.layout", "files"),
+    ("--layout", "atomic", "files.layout", "atomic"),
     ("--configroot", "/etc/app", "files.root", "/etc/app"),
     ("--configroot", "/etc//app/../app/", "files.root", "/etc/app"),
     ("--reload-signal", "USR1", "reload.signal", signal.SIGUSR1),
@@ -84,6 +103,26 @@ OPTIONS = [
     ("--reload-http", "https://[::1]:8443?now=1", "reload.http.url", "https://[::1]:8443?now=1"),
     ("--reload-interval", "0", "reload.interval_s", 0.0),
     ("--reload-interval", "2.5", "reload.interval_s", 2.5),
+    ("--reload-http", "http+unix://%2Frun%2Fapp.sock/reload", "reload.http.url", "http+unix://%2Frun%2Fapp.sock/reload"),
+    ("--reload-http-header", "X-A=b=c", "reload.http.headers", (("X-A", "b=c"),)),
+    ("--reload-http-header-file", "Authorization=/run/token", "reload.http.header_files", (("Authorization", "/run/token"),)),
+    ("--reload-http-body", '{"a": 1}', "reload.http.body", '{"a": 1}'),
+    ("--reload-http-ca", __file__, "reload.http.ca", __file__),
+    ("--reload-http-timeout", "0.5", "reload.http.timeout_s", 0.5),
+    ("--reload-http-status", "200,204", "reload.http.statuses", ((200, 200), (204, 204))),
+    ("--reload-http-status", "2xx, 302-304", "reload.http.statuses", ((200, 299), (302, 304))),
+    ("--reload-process", "nginx", "reload.process", "nginx"),
+    ("--reload-process", "pid:/run/app.pid", "reload.process", "pid:/run/app.pid"),
+    ("--reload-command", "app-ctl reload 'a b'", "reload.command", ("app-ctl", "reload", "a b")),
+    ("--reload-retries", "0", "reload.retries", 0),
+    ("--splay", "30", "reload.splay_s", 30.0),
+    ("--validate", "nginx -t -c {}/nginx.conf", "safety.validate", ("nginx", "-t", "-c", "{}/nginx.conf")),
+    ("--confirm-http", URL, "safety.confirm_http", HttpSettings(URL, "GET")),
+    ("--confirm-match", "^ok$", "safety.confirm_match", "^ok$"),
+    ("--confirm-command", "true", "safety.confirm_command", ("true",)),
+    ("--confirm-within", "5", "safety.confirm_within_s", 5.0),
+    ("--settle", "0", "safety.settle_s", 0.0),
+    ("--hook-timeout", "9", "safety.hook_timeout_s", 9.0),
     ("--startup-timeout", "0", "startup_timeout_s", 0.0),
     ("--startup-timeout", "1e3", "startup_timeout_s", 1000.0),
     ("--kill-timeout", "10", "init.kill_timeout_s", 10.0),
@@ -116,6 +155,12 @@ OPTIONS = [
     ("--context", "test cluster", "sources.cluster.context", "test cluster"),
 ]
 FLAGS = [
+    ("--optional", "sources.optional"),
+    ("--optional", "files.items_optional"),
+    ("--gunzip", "files.gunzip"),
+    ("--fsync", "files.fsync"),
+    ("--start-with-last", "start_with_last"),
+    ("--once", "once"),
     ("--group-kill", "init.group_kill"),
     ("--subreaper", "init.subreaper"),
     ("--new-session", "init.new_session"),
@@ -126,7 +171,12 @@ every_option = pytest.mark.parametrize(("option", "text", "path", "value"), OPTI
 def missing(option: str, *given: str) -> list[str]:
     """What a run needs besides one option: a source, a folder and a command."""
     rest = {"--configroot": ["--configroot=/config"]}
-    source = [] if option in {"--configmap", "--manifest"} else ["--configmap=app"]
+    sources = {"--configmap", "--secret", "--configmap-selector", "--secret-selector", "--manifest", "--watch-dir"}
+    if option.startswith("--reload-http-"):
+        given = (f"--reload-http={URL}", *given)
+    if option == "--confirm-match":
+        given = (f"--confirm-http={URL}", *given)
+    source = [] if option in sources else ["--configmap=app"]
     return [*source, *([] if option == "--configroot" else rest["--configroot"]), *given, "--", "app"]
 
 
@@ -166,19 +216,86 @@ def test_an_empty_variable_is_not_given(option: str, text: str, path: str, value
     assert read("--", "app", **{variable(option): ""}) == read("--", "app")
 
 
+def test_variables_are_those_of_the_environment() -> None:
+    """All of them, and only if they are asked for."""
+    environment = {"A": "1", "B": "2"}
+
+    assert read(*SIDECAR, **environment).files.expand is None
+    assert read(*SIDECAR, "--expand", **environment).files.expand == environment
+    assert "A" not in repr(read(*SIDECAR, "--expand", **environment).files)
+
+
+@pytest.mark.parametrize(
+    ("text", "namespace", "labels"),
+    [
+        ("app=web", "default", "app=web"),
+        ("prod/app=web", "prod", "app=web"),
+        ("app.kubernetes.io/name=x", "default", "app.kubernetes.io/name=x"),
+        ("prod/app.kubernetes.io/name=x", "prod", "app.kubernetes.io/name=x"),
+        ("team/app=web", "team", "app=web"),
+        ("default/team/app=web", "default", "team/app=web"),
+        ("a/b/c", "a", "b/c"),
+        ("prod/!app", "prod", "!app"),
+        ("!example.com/app", "default", "!example.com/app"),
+        ("x,prod/y=1", "default", "x,prod/y=1"),
+        (
+            "app in (web, db),tier notin (a),!x,y,z!=1,w==2,empty=",
+            "default",
+            "app in (web, db),tier notin (a),!x,y,z!=1,w==2,empty=",
+        ),
+        ("size>3", "default", "size>3"),
+    ],
+)
+def test_a_namespace_before_a_selector_is_told_from_the_prefix_of_a_label(text: str, namespace: str, labels: str) -> None:
+    """What stands before the first slash is the namespace, if it can be one and a selector follows."""
+    selectors = read(f"--configmap-selector={text}", "--configroot=/c").sources.configmap_selectors
+
+    assert selectors == (Selector(namespace, labels),)
+
+
+def test_the_namespace_is_that_of_all_that_are_named_without_one() -> None:
+    """Wherever it stands on the command line."""
+    words = [
+        "--configmap=a",
+        "--secret=prod/b",
+        "--configmap-selector=x.io/y=1",
+        "--item=a:k=p",
+        "--configroot=/c",
+        "--namespace=mine",
+    ]
+    settings = read(*words)
+
+    assert settings.sources.configmaps == (ObjectName("mine", "a"),)
+    assert settings.sources.secrets == (ObjectName("prod", "b"),)
+    assert settings.sources.configmap_selectors == (Selector("mine", "x.io/y=1"),)
+    assert settings.files.items == (Item(ObjectName("mine", "a"), "k", "p"),)
+
+
 @pytest.mark.parametrize(("flag", "path"), FLAGS)
 def test_a_flag_is_there_or_not(flag: str, path: str) -> None:
     """By environment it is true or false, in the usual words."""
-    assert at(read(flag, "--", "app"), path) is True
-    assert at(read("--", "app"), path) is False
-    assert at(read("--", "app", **{variable(flag): "true"}), path) is True
-    assert at(read("--", "app", **{variable(flag): "false"}), path) is False
-    assert problems("--", "app", **{variable(flag): "maybe"}) == [f"{variable(flag)}=maybe: expected true or false"]
+    words = [*SIDECAR, "--", "app"]
+
+    assert at(read(flag, *words), path) is True
+    assert at(read(*words), path) is False
+    assert at(read(*words, **{variable(flag): "true"}), path) is True
+    assert at(read(*words, **{variable(flag): "false"}), path) is False
+    assert problems(*words, **{variable(flag): "maybe"})[0] == f"{variable(flag)}=maybe: expected true or false"
 
 
 def test_the_table_above_knows_every_option() -> None:
     """An option of the usage text without a line in the tests is a mistake."""
-    known = {option for option, *_ in OPTIONS + FLAGS} | {"--reload-http-method", "--help", "--version"}
+    flags = {
+        "--profile",
+        "--confirm-workers",
+        "--reload-signal-force",
+        "--reload-restart",
+        "--reload-exit",
+        "--reload-none",
+        "--no-rollback",
+        "--expand",
+    }
+    known = {option for option, *_ in OPTIONS + FLAGS} | flags | {"--reload-http-method", "--help", "--version"}
 
     assert set(usage.options()) == known
     assert set(re.findall(r"^  (?:-h, )?(--[a-z-]+)", usage.HELP, re.MULTILINE)) == known
@@ -255,6 +372,52 @@ def test_the_method_is_written_in_capitals(method: str, sent: str) -> None:
         read(*SIDECAR, f"--reload-http={URL}", CONFIG_SUPERVISOR_RELOAD_HTTP_METHOD=method),
     ):
         assert settings.reload.http == HttpSettings(URL, sent)
+
+
+@pytest.mark.parametrize(
+    ("words", "order"),
+    [
+        (["--reload-command=true", f"--reload-http={URL}", "--reload-signal=HUP"], ("command", "http", "signal")),
+        (["--reload-signal", "HUP", f"--reload-http={URL}"], ("signal", "http")),
+        ([f"--reload-http={URL}"], ("http",)),
+    ],
+)
+def test_several_ways_keep_the_order_of_the_command_line(words: list[str], order: tuple[str, ...]) -> None:
+    """The app is told in this order."""
+    assert read(*SIDECAR, *words, "--", "app").reload.order == order
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "value"),
+    [
+        (["--reload-signal-force"], "reload.signal_force", True),
+        (["--reload-exit"], "reload.leave", True),
+        (["--reload-restart"], "reload.restart", True),
+        (["--reload-restart"], "reload.signal", None),
+        (["--reload-exit"], "reload.signal", None),
+        (["--reload-none"], "reload.signal", None),
+        (["--reload-command=true"], "reload.signal", None),
+        (["--reload-process=app"], "reload.signal", signal.SIGHUP),
+        (["--no-rollback"], "safety.rollback", False),
+    ],
+)
+def test_flags_and_what_follows_from_another_way(words: list[str], path: str, value: object) -> None:
+    """HUP is for who gives no other way; processes that are named get it too."""
+    assert at(read(*SIDECAR, *words, "--", "app"), path) == value
+
+
+def test_headers_and_bodies_are_in_no_message() -> None:
+    """They may be secret; also if they are wrong."""
+    found = problems(
+        *SIDECAR, f"--reload-http={URL}", "--reload-http-header=X-Token=canary\n", "--reload-http-header=canary2 x=y"
+    )
+    settings = read(*SIDECAR, f"--reload-http={URL}", "--reload-http-header=X-Token=canary", "--reload-http-body=canary")
+
+    assert found == [
+        "--reload-http-header=X-Token=…: expected NAME=VALUE in printable ASCII",
+        "--reload-http-header=canary2 x=…: expected NAME=VALUE in printable ASCII",
+    ]
+    assert "canary" not in repr(settings)
 
 
 # --- the command
@@ -378,6 +541,43 @@ def test_version_is_name_and_number(words: list[str]) -> None:
         ([*SIDECAR, "--configmap=a.b/c"], "'a.b' is not a namespace; expected [NAMESPACE/]NAME"),
         ([*SIDECAR, "--configmap=" + "a" * 64 + "/b"], "is not a namespace; expected [NAMESPACE/]NAME"),
         (["--configmap=a", f"--configroot={__file__}"], f"--configroot={__file__}: is not a folder"),
+        ([*SIDECAR, "--namespace=a.b"], "--namespace=a.b: 'a.b' is not a namespace"),
+        ([*SIDECAR, "--namespace="], "--namespace=: '' is not a namespace"),
+        ([*SIDECAR, "--secret=App"], "--secret=App: 'App' is not the name of an object; expected [NAMESPACE/]NAME"),
+        *(
+            ([*SIDECAR, f"--secret-selector={text}"], f"--secret-selector={text}: expected [NAMESPACE/]SELECTOR")
+            for text in ["", "=", "a=b/c", "a b", "a in b", "a=b,", "prod/", "a/b/c/d", "-a", "a=" + "x" * 64, "P/a=b", "a=b;c"]
+        ),
+        *(
+            ([*SIDECAR, f"--item={text}"], f"--item={text}: expected KEY=PATH or [NAMESPACE/]NAME:KEY=PATH")
+            for text in ["", "key", "=path", "app:=path", ":"]
+        ),
+        (
+            [*SIDECAR, "--item=key=/etc/passwd"],
+            "'/etc/passwd' cannot be a path below the configroot: a part of it is empty or a dot",
+        ),
+        ([*SIDECAR, "--item=key=../x"], "'../x' cannot be a path below the configroot: a part of it begins with two dots"),
+        ([*SIDECAR, "--item=key="], "'' cannot be a path below the configroot: a part of it is empty or a dot"),
+        ([*SIDECAR, "--item=A.b/app:key=x"], "--item=A.b/app:key=x: 'A.b' is not a namespace"),
+        ([*SIDECAR, "--path={file}"], "--path={file}: expected a path with {namespace}, {name} and {key}, and no other braces"),
+        ([*SIDECAR, "--path={key!r}"], "expected a path with {namespace}, {name} and {key}, and no other braces"),
+        ([*SIDECAR, "--path=/{key}"], "--path=/{key}: it cannot be a path below the configroot: a part of it is empty or a dot"),
+        ([*SIDECAR, "--path="], "--path=: it cannot be a path below the configroot: a part of it is empty or a dot"),
+        ([*SIDECAR, "--key-separator="], "--key-separator=: expected what stands for / in keys, as __"),
+        ([*SIDECAR, "--key-separator=/"], "--key-separator=/: expected what stands for / in keys, as __"),
+        ([*SIDECAR, "--file-mode=888"], "--file-mode=888: expected permission bits in octal, as 0640"),
+        ([*SIDECAR, "--file-mode=4755"], "--file-mode=4755: expected permission bits in octal, as 0640"),
+        ([*SIDECAR, "--file-mode=rw"], "--file-mode=rw: expected permission bits in octal, as 0640"),
+        ([*SIDECAR, "--secret-mode=0040"], "--secret-mode=0040: its owner must be able to read it: add 0400"),
+        ([*SIDECAR, "--dir-mode=0644"], "--dir-mode=0644: its owner must be able to use it: add 0700"),
+        ([*SIDECAR, "--layout=links"], "--layout=links: expected atomic or files"),
+        (["--once", "--", "app"], "--once without a source: there is nothing to write"),
+        (
+            ["--watch-dir=/a", "--path={namespace}/{key}", "--configroot=/c"],
+            "--path with {namespace}: the files of a --watch-dir have none",
+        ),
+        (["--watch-dir=/a", "--configroot=/a/b"], "--watch-dir=/a holds the configroot: what is written would be watched"),
+        (["--watch-dir=/a", "--configroot=/a"], "--watch-dir=/a holds the configroot: what is written would be watched"),
         ([*SIDECAR, "--kubeconfig=/no/such"], "--kubeconfig=/no/such: there is no such file"),
         ([*SIDECAR, "--kubeconfig=/tmp"], "--kubeconfig=/tmp: there is no such file"),
         ([*SIDECAR, "--kubeconfig="], "--kubeconfig=: there is no such file"),
@@ -459,6 +659,27 @@ def test_version_is_name_and_number(words: list[str]) -> None:
         (["--"], "nothing to do: give a source (--configmap, --manifest), a command after --, or both"),
         (["--log-level=info"], "nothing to do: give a source (--configmap, --manifest), a command after --, or both"),
         ([*SIDECAR, "--reload-signal=HUP"], "--reload-signal needs a command after --; a sidecar tells the app by --reload-http"),
+        ([*SIDECAR, "--reload-http=http+unix://run/app.sock"], "expected http+unix://%2Fpath%2Fto%2Fsocket/PATH"),
+        ([*SIDECAR, "--reload-http-header=a"], "--reload-http-header=…: expected NAME=VALUE"),
+        (
+            [*SIDECAR, "--reload-http-header=Content-Length=1"],
+            "--reload-http-header=Content-Length=…: Content-Length is set by us",
+        ),
+        ([*SIDECAR, "--reload-http-header-file=A="], "--reload-http-header-file=A=…: expected NAME=FILE"),
+        ([*SIDECAR, "--reload-http-status=ok"], "--reload-http-status=ok: expected statuses, as 2xx or 200,204 or 200-299"),
+        ([*SIDECAR, "--reload-http-status=299-200"], "expected statuses, as 2xx or 200,204 or 200-299"),
+        ([*SIDECAR, "--reload-http-status=2xx-300"], "expected statuses, as 2xx or 200,204 or 200-299"),
+        ([*SIDECAR, "--reload-http-timeout=0"], "--reload-http-timeout=0: expected seconds, more than 0"),
+        ([*SIDECAR, "--reload-process=/usr/sbin/nginx"], "expected the name of a process, without a path, or pid:/path/to/file"),
+        ([*SIDECAR, "--reload-process=pid:"], "--reload-process=pid:: expected pid:/path/to/file"),
+        ([*SIDECAR, "--reload-command="], "--reload-command=: expected a command"),
+        ([*SIDECAR, "--validate=sh -c 'x"], "--validate=sh -c 'x: cannot be split into words: No closing quotation"),
+        ([*SIDECAR, "--reload-retries=-1"], "--reload-retries=-1: expected a whole number"),
+        ([*SIDECAR, "--confirm-match=x"], "--confirm-match needs --confirm-http, whose answer it looks at"),
+        ([*SIDECAR, f"--confirm-http={URL}", "--confirm-match=("], "--confirm-match=(: is not a regular expression"),
+        ([*SIDECAR, "--reload-restart"], "--reload-restart needs a command after --"),
+        ([*SIDECAR, "--reload-restart", "--reload-exit", "--", "app"], "--reload-restart and --reload-exit say opposite things"),
+        ([*SIDECAR, "--reload-none", "--reload-exit"], "--reload-none and --reload-exit say opposite things: choose one"),
     ],
 )
 def test_what_is_wrong_gets_one_clear_message(words: list[str], message: str) -> None:

@@ -97,6 +97,12 @@ class Client:
         """The list object of all objects, of the one called `name`, or of those with these labels (`app=a,tier=b`)."""
         return self.request("GET", f"{path_of(kind, namespace)}?{_query(name, labels)}")
 
+    def list_page(self, kind: Kind, namespace: str, labels: str, limit: int, more: str = "") -> tuple[list[str], str]:
+        """The names of one page of a list, and the token for the next page, empty after the last."""
+        query = {"limit": str(limit)} | ({"continue": more} if more else {})
+        page = self.request("GET", f"{path_of(kind, namespace)}?{_query(None, labels, query)}")
+        return [item["metadata"]["name"] for item in page["items"]], page["metadata"].get("continue", "")
+
     def watch(
         self,
         kind: Kind,
