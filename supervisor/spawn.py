@@ -245,13 +245,22 @@ def _execute(programs: Sequence[bytes], command: list[str]) -> tuple[int, int]:
     failure = errno.ENOENT, 0
     for index, program in enumerate(programs):
         number = _try_to_execute(program, command)
-        if number == errno.ENOEXEC:
+        if number == errno.ENOEXEC and not _is_binary(program):
             _try_to_execute(b"/bin/sh", ["/bin/sh", os.fsdecode(program), *command[1:]])
         if number not in {*_NOT_HERE, errno.EACCES}:
             return number, index
-        if number == errno.EACCES:
+        if number == errno.EACCES or len(programs) == 1:
             failure = number, index
     return failure
+
+
+def _is_binary(program: bytes) -> bool:
+    """Whether a file is a program, then one for another machine: execvp(3) would let the shell read it as a script."""
+    try:
+        with open(program, "rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
 
 
 def _try_to_execute(program: bytes, words: list[str]) -> int:
