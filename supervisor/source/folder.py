@@ -35,10 +35,9 @@ class FolderSource:
 
     def watch(self) -> Iterator[tuple[ConfigObject, ...] | SourceError]:
         """Say what the folder holds. One that cannot be read is a problem: what it held before stays."""
-        return follow(self._path, self._read, below=True)
+        return follow(self._path, self._read, self.contact, below=True)
 
     def _read(self) -> tuple[ConfigObject, ...]:
-        self.contact.lists += 1
         origin = Origin("Folder", "", os.path.basename(self._path), place=self._path)
         try:
             return (ConfigObject(origin, _Reading().read(self._path)),)

@@ -34,7 +34,7 @@ class ManifestSource:
 
     def watch(self) -> Iterator[tuple[ConfigObject, ...] | SourceError]:
         """Say what the file holds. One that cannot be read, or is broken by an edit, is a problem: what it held before stays."""
-        return follow(self._path, self._read)
+        return follow(self._path, self._read, self.contact)
 
     def _read(self) -> tuple[ConfigObject, ...]:
         try:

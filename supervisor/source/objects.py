@@ -58,7 +58,7 @@ class ObjectSource:
                     if kind != OPENED:
                         delays = backoff()
                     if is_troubled:  # over: what was said before it holds again, good or bad
-                        yield from self._say(self._problem)
+                        yield from self._say()
                         is_troubled = False
                     yield from heard
                 if time.monotonic() - began > _SHORTEST_WATCH_S:
@@ -85,8 +85,8 @@ class ObjectSource:
                     decoded = config_object(self._collection.kind, written)
                     found[decoded.origin.name] = decoded
         self.contact.lists += 1
-        self._found = found
-        yield from self._say(self._missing())
+        self._found, self._problem = found, self._missing()
+        yield from self._say()
         self._version = version
 
     def _follow(self) -> Iterator[tuple[str, Iterator[Heard]]]:
@@ -101,23 +101,24 @@ class ObjectSource:
                 heard = self._say()
             elif self._is_ours(written) and kind == "DELETED":
                 self._found.pop(written["metadata"]["name"], None)
-                heard = self._say(self._deleted())
+                self._problem = self._deleted()
+                heard = self._say()
             yield kind, heard
             self._version = str(written.get("metadata", {}).get("resourceVersion") or self._version)
 
-    def _say(self, problem: str = "") -> Iterator[Heard]:
-        """All that is wanted now; and `problem`, if there is nothing."""
-        collection, self._problem = self._collection, problem
+    def _say(self) -> Iterator[Heard]:
+        """All that is wanted now; and why, if there is nothing."""
+        collection = self._collection
         if self._found:
             yield tuple(self._found[name] for name in sorted(self._found))
             return
         if collection.name and self._optional:
             yield (ConfigObject(Origin(collection.kind, collection.namespace, collection.name), {}),)
         elif collection.name:
-            yield SourceError(problem)
+            yield SourceError(self._problem)
         else:
             yield ()
-            yield SourceError(problem)
+            yield SourceError(self._problem)
 
     def _is_ours(self, written: Object) -> bool:
         metadata = written.get("metadata")
