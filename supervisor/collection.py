@@ -51,6 +51,7 @@ def collections_of(settings: SourceSettings) -> list[Collection]:
     """Everything that a run with these settings asks the API for."""
     named = [("ConfigMap", settings.configmaps), ("Secret", settings.secrets)]
     selected = [("ConfigMap", settings.configmap_selectors), ("Secret", settings.secret_selectors)]
-    collections = [Collection(kind, one.namespace, name=one.name) for kind, names in named for one in names]
-    collections += [Collection(kind, one.namespace, labels=one.labels) for kind, labels in selected for one in labels]
-    return collections
+    return [
+        *(Collection(kind, one.namespace, name=one.name) for kind, names in named for one in names),
+        *(Collection(kind, one.namespace, labels=one.labels) for kind, labels in selected for one in labels),
+    ]

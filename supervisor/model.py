@@ -71,9 +71,9 @@ class Origin:
     namespace: str
     name: str
     version: str = ""
+    place: str = ""
     changed: float = field(default=0.0, compare=False)
     """When the object was last changed, in Unix time by the cluster's clock, to the second; 0: unknown."""
-    place: str = ""
 
     def __str__(self) -> str:
         name = f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"

@@ -50,12 +50,7 @@ class Processes:
     """
 
     def __init__(
-        self,
-        mask: AbstractSet[int],
-        user: User | None = None,
-        *,
-        new_session: bool = False,
-        outputs: MakeOutputs | None = None,
+        self, mask: AbstractSet[int], user: User | None = None, *, new_session: bool = False, outputs: MakeOutputs | None = None
     ) -> None:
         self._world = World(mask, user, new_session=new_session, outputs=outputs)
         self._terminal = Terminal()

@@ -198,7 +198,8 @@ def test_never_more_than_a_few_a_minute(
         client.replace("ConfigMap", "default", name, {"key": str(number)})
     running.out.wait_for("^reloaded .* '100'$")
 
-    assert 1 <= len(events(client, "default", name)) <= 5
+    eventually(lambda: events(client, "default", name), "there are Events")
+    assert len(events(client, "default", name)) <= 5
 
 
 def findings(*options: str) -> dict[str, Object]:
