@@ -188,15 +188,13 @@ def arrived(running: Running) -> Counter[int]:
 
 @every_init()
 @needs_root
-def test_pid1_reaps_ten_thousand_orphans_that_are_left_to_it_at_once(start: Start, init: Init) -> None:
-    """In a time that grows with their number, and not faster; the command's code is right."""
-    took_ms = []
-    for number in (2_000, 10_000):
-        running = run(start, init, *program("make_orphans", str(number), "42"), as_pid1=True)
+@pytest.mark.parametrize("number", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_pid1_reaps_thousands_of_orphans_that_are_left_to_it_at_once(start: Start, init: Init, number: int) -> None:
+    """In a time that grows with their number, and not faster: then it would be minutes. The command's code is right."""
+    running = run(start, init, *program("make_orphans", str(number), "42"), as_pid1=True)
 
-        assert running.wait(60) == 42
-        took_ms.append(float(running.out.wait_for("^took").split()[1]))
-    assert took_ms[1] < 3 * 5 * max(took_ms[0], 2)
+    assert running.wait(60) == 42
+    assert float(running.out.wait_for("^took").split()[1]) < 3000
 
 
 @every_init("subreaper")

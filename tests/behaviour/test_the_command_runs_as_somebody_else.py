@@ -127,3 +127,10 @@ def test_who_may_not_signal_the_command_says_so_once(start: Start) -> None:
 
     assert running.wait() == 137
     assert len(running.events("signal.denied")) == 1
+
+
+def test_it_works_where_sigchld_is_ignored(start: Start) -> None:
+    """Whoever started us may have ignored it; then no process that we make leaves a code behind."""
+    running = start("--user=54321", command=["sh", "-c", "exit 7"], prefix=["env", "--ignore-signal=CHLD"])
+
+    assert running.wait() == 7
