@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 wanted, code = int(sys.argv[1]), int(sys.argv[2])
@@ -13,11 +14,17 @@ for _ in range(wanted):
     os.wait()
 
 
-def others() -> list[str]:
-    return [name for name in os.listdir("/proc") if name.isdigit() and name not in {"1", str(os.getpid())}]
+def zombies() -> list[str]:
+    """The processes that have ended and that nobody has waited for."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):  # it has been taken away between two looks
+            if "(zombie)" in Path(f"/proc/{pid}/status").read_text():
+                found.append(pid)
+    return found
 
 
-while any("(zombie)" in Path(f"/proc/{pid}/status").read_text() for pid in others() if Path(f"/proc/{pid}").exists()):
+while zombies():
     pass
 print("all reaped", flush=True)
 sys.exit(code)
