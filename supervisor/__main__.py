@@ -23,7 +23,7 @@ def main() -> NoReturn:
         if plain.is_plain(sys.argv[1:], os.environ):
             code = plain.run(inbox, sys.argv[2:])
         else:
-            from supervisor.main import run
+            from supervisor.entry import run
 
             code = run(inbox, sys.argv[1:], os.environ)
     except Exception:

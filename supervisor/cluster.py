@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from supervisor.collection import Collection
 from supervisor.errors import Denied, Expired, SourceError, StartError, Unavailable
+from supervisor.login import log_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from supervisor.settings import ClusterSettings
 
 _SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
-_MEMORY = "/dev/shm"  # noqa: S108 - the folder below it gets a name that nobody can guess
 _DEFAULT_KUBECONFIG = "~/.kube/config"
 
 _CONNECT_S = 10.0
@@ -36,8 +36,6 @@ _FIRST_WATCH_S = (60, 90)
 # A server that sends bookmarks sends one a minute: a connection that is silent for longer is dead, whatever TCP says.
 _SILENCE_S = 90.0
 _PAGE_OBJECTS = 500
-# Each source keeps one connection; of more than so many, some are opened again and again.
-_SOURCES_MAX = 100
 # The largest object, 1 MiB, has up to six bytes a character in JSON, and its managedFields.
 _LINE_BYTES_MAX = 16 * 2**20
 _MESSAGE_MAX = 300
@@ -200,7 +198,7 @@ class Cluster:
     def _client(self) -> Any:
         with self._lock:
             if self._api is None:
-                self._api = _log_in(self._kubeconfig, self._context)
+                self._api = log_in(self._kubeconfig, self._context)
             return self._api
 
     @contextmanager
@@ -223,51 +221,6 @@ class Cluster:
         except (HTTPError, OpenApiException, OSError) as error:
             self._api = None
             raise Unavailable(f"cannot {verb} {collection}: {_short(error)}") from error
-
-
-def _log_in(kubeconfig: str | None, context: str | None) -> Any:
-    """A client for the server and user that the configuration names. Certificates and keys are read once, into memory."""
-    from tempfile import TemporaryDirectory
-
-    # An untyped library: from here on its values are Any.
-    from kubernetes import client
-    from kubernetes.config import load_incluster_config, load_kube_config
-
-    configuration = client.Configuration()
-    configuration.retries = False  # we do that ourselves, with backoff
-    configuration.connection_pool_maxsize = _SOURCES_MAX
-    configuration.keep_alive = True  # finds a host that vanished without a word
-    if kubeconfig is None:
-        load_incluster_config(client_configuration=configuration)
-        tls = _tls(configuration)
-    else:
-        # The library writes embedded certificates and keys to files: in memory if possible, where a read-only root is no
-        # obstacle, in a folder of their own that is gone at once.
-        with TemporaryDirectory(prefix="config-supervisor-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
-            load_kube_config(kubeconfig, context, configuration, persist_config=False, temp_file_path=folder)
-            tls = _tls(configuration)
-    configuration.ssl_ca_cert = configuration.cert_file = configuration.key_file = None
-    api = client.ApiClient(configuration)
-    api.rest_client.pool_manager.connection_pool_kw["ssl_context"] = tls
-    api.user_agent = "config-supervisor"
-    return api
-
-
-def _tls(configuration: Any) -> Any:
-    """The TLS settings of a configuration. Without X.509 strictness, as Go's clients: many clusters' own CAs need that."""
-    import ssl
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if not configuration.verify_ssl:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    elif configuration.ssl_ca_cert:
-        context.load_verify_locations(configuration.ssl_ca_cert)
-    else:
-        context.load_default_certs()
-    if configuration.cert_file:
-        context.load_cert_chain(configuration.cert_file, configuration.key_file)
-    return context
 
 
 def _lines(response: Any) -> Iterator[bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 import traceback
 from functools import cached_property, partial
@@ -12,16 +11,13 @@ from typing import TYPE_CHECKING
 
 from supervisor import __version__, pid1
 from supervisor.backoff import backoff
-from supervisor.errors import SourceError, StartError, UsageError
+from supervisor.errors import SourceError, StartError
 from supervisor.forwarding import Forwarding
 from supervisor.inbox import Applied, Signal
-from supervisor.logs import Log
 from supervisor.processes import Processes
-from supervisor.spawn import try_to_become
 from supervisor.status import Board, Contact, SourceState
 from supervisor.stopping import Stopping
-from supervisor.termination import last_words, usual_termination_log, write_termination_log
-from supervisor.usage import FORMS
+from supervisor.termination import last_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,8 +25,9 @@ if TYPE_CHECKING:
     from supervisor.child_logs import ChildLogs
     from supervisor.desired import Desired
     from supervisor.inbox import Inbox
+    from supervisor.logs import Log
     from supervisor.reload import Reloader
-    from supervisor.settings import Address, InitSettings, ReportSettings, Settings, User
+    from supervisor.settings import Address, InitSettings, ReportSettings, Settings
     from supervisor.source import Source
     from supervisor.sync import Sync
 
@@ -38,57 +35,8 @@ if TYPE_CHECKING:
 _FALL_BACK_S = 5.0
 
 
-def run(inbox: Inbox, argv: list[str], environment: Mapping[str, str]) -> int:
-    """Do what was asked for and return the exit code."""
-    from supervisor import cli
-
-    parent = os.getppid()
-    try:
-        if argv and argv[0] in FORMS:
-            from supervisor import commands
-
-            return commands.run(argv[0], argv[1:], environment, inbox)
-        settings = cli.read(argv, environment)
-        _check_user(settings.init.user)
-    except cli.Leave as leave:
-        print(leave, flush=True)
-        return 0
-    except UsageError as error:
-        print(*(f"config-supervisor: {problem}" for problem in error.problems), sep="\n", file=sys.stderr, flush=True)
-        if os.getpid() == 1:  # else somebody may only have tried something in a container that runs
-            write_termination_log(usual_termination_log(), {"cause": f"wrong usage: {error}", "exit_code": 2})
-        return 2
-    log = Log(settings.logs.format, settings.logs.level)
-    try:
-        supervisor = Supervisor(settings, inbox, log, environment)
-        return _run_and_tell(supervisor, settings, parent, log)
-    finally:
-        log.close()
-
-
-def _run_and_tell(supervisor: Supervisor, settings: Settings, parent: int, log: Log) -> int:
-    """Run to the end, and say in the log and the termination log why it came."""
-    cause, code = "a fault of config-supervisor: see its log", 125
-    try:
-        _ask_the_kernel(settings.init, parent)
-        code = supervisor.run()
-        cause = supervisor.why_stopped
-    except StartError as error:
-        cause, code = str(error), error.exit_code
-        log.error("start.failed", cause, exit_code=code)
-    finally:
-        write_termination_log(settings.report.termination_log, supervisor.last_words(cause, code))
-    return code
-
-
-def _check_user(user: User | None) -> None:
-    """Raises UsageError if the command cannot be run as that user: before anything is started."""
-    error = try_to_become(user) if user else 0
-    if user and error:
-        raise UsageError([f"--user={user.text}: cannot become that user: {os.strerror(error)}; only root can"])
-
-
-def _ask_the_kernel(init: InitSettings, parent: int) -> None:
+def ask_the_kernel(init: InitSettings, parent: int) -> None:
+    """Be the subreaper, or be told of our parent's end, if that was asked for. `parent` was our parent at the start."""
     if init.subreaper:
         from supervisor.prctl import become_subreaper
 
@@ -169,10 +117,11 @@ class Supervisor:
         return code
 
     def _wait_for_first(self) -> Applied | Signal | None:
-        word = pid1.wait_for_first(self._inbox, self._processes, self._forwarding, self._deadline())
+        stops = self._forwarding.stops
+        word = pid1.wait_for_first(self._inbox, self._processes, stops, self._deadline())
         if word is None and self._fall_back:  # a source has not even said why it cannot tell
             self._fall_back()
-            word = pid1.wait_for_first(self._inbox, self._processes, self._forwarding, time.monotonic() + _FALL_BACK_S)
+            word = pid1.wait_for_first(self._inbox, self._processes, stops, time.monotonic() + _FALL_BACK_S)
         return word
 
     def _end_with_first(self) -> int:
@@ -187,22 +136,15 @@ class Supervisor:
     def _forward_and_reap(self) -> int:
         """The main thread's work, until the command ends or we are asked to stop; returns the exit code."""
         init = self._settings.init
-        stopping = Stopping(
-            self._forwarding,
-            self._processes,
-            self._log,
-            kill_timeout_s=init.kill_timeout_s,
-            delay_s=init.stop_delay_s,
-            on_stop=self._hear_stop,
-        )
-        code = pid1.run(
-            self._inbox,
-            self._processes,
-            self._forwarding,
-            stopping,
-            has_command=bool(self._settings.command),
-            on_end=self._sync.command_ended if self._sync else lambda _: False,
-        )
+        if self._settings.command:
+            processes, forwarding = self._processes, self._forwarding
+            stopping = Stopping(forwarding, processes, self._log, init.kill_timeout_s, init.stop_delay_s, self._hear_stop)
+            on_end = self._sync.command_ended if self._sync else lambda _: False
+            code = pid1.run(self._inbox, processes, forwarding, stopping, on_end=on_end)
+        else:
+            pid1.wait_for_stop(self._inbox, self._processes)
+            self._hear_stop()
+            code = 0
         self._stop.set()
         self._processes.kill_hooks()
         if init.group_kill and (init.subreaper or os.getpid() == 1):

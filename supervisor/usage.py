@@ -132,8 +132,8 @@ Cluster:
 FORMS = {
     "doctor": (
         """\
-Check all that a run with these options needs, each thing by trying it: one line for each, with ok or
-how to mend it. Exit code 0: all is well; 1: something is to be mended; 2: wrong usage.
+Check all that a run with these options needs, each thing by trying it: one line for each, with ok
+or how to mend it. Exit code 0: all is well; 1: something is to be mended; 2: wrong usage.
 """,
         """\
   --json                       the same as JSON
@@ -141,9 +141,9 @@ how to mend it. Exit code 0: all is well; 1: something is to be mended; 2: wrong
     ),
     "check": (
         """\
-For a pull request: build the files of --manifest or --watch-dir in a temporary place, run --validate
-on them, and say what would change in --configroot. Nothing outside that place is written. Exit code
-0: this would go live; 1: it would be refused; 2: wrong usage.
+For a pull request: build the files of --manifest in a temporary place, run --validate on them, say
+what would change in --configroot. Nothing outside that place is written. Exit code 0: this would
+go live; 1: it would be refused; 2: wrong usage.
 """,
         """\
   --json                       the same as JSON

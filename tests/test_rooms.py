@@ -14,7 +14,18 @@ PACKAGE = Path(__file__).parent.parent / "supervisor"
 
 LAYERS = {
     5: {
-        *("__main__", "plain", "main", "cli", "sections", "reload_sections", "commands", "commands.check", "commands.rbac"),
+        *(
+            "__main__",
+            "plain",
+            "entry",
+            "main",
+            "cli",
+            "sections",
+            "reload_sections",
+            "commands",
+            "commands.check",
+            "commands.rbac",
+        ),
         *("commands.doctor", "commands.doctor_cluster", "commands.doctor_disk", "commands.status"),
     },
     4: {
@@ -45,6 +56,7 @@ LAYERS = {
         "stamp",
         "contents",
         "cluster",
+        "login",
         "desired",
         "hook",
         "peers",
@@ -54,7 +66,6 @@ LAYERS = {
         "inotify",
         "backoff",
         "status",
-        "collection",
         "termination",
         "child_lines",
         "child_logs",
@@ -66,8 +77,8 @@ LAYER = {room: number for number, rooms in LAYERS.items() for room in rooms}
 # Imports within one layer, each with its reason. Rooms of one folder (source/, reload/) know each other anyway.
 WITHIN_A_LAYER = {
     ("__main__", "plain"): "the first lines take the signals, then hand over",
-    ("__main__", "main"): "the same, if there is more to do",
-    ("main", "cli"): "main is what the command line is read for",
+    ("__main__", "entry"): "the same, if there is more to do",
+    ("entry", "cli"): "it is what the command line is read for",
     ("cli", "sections"): "sections is the part of reading that knows what each option means",
     ("sections", "reload_sections"): "the part of it that knows two large groups; nobody else uses it",
     ("convert_reload", "profiles"): "the name of a profile is a value as others are",
@@ -90,9 +101,11 @@ WITHIN_A_LAYER = {
     ("generation", "stamp"): "it takes over files that nobody has touched",
     ("disk", "stamp"): "the part of the door that is about one file",
     ("notify", "inotify"): "its door to the kernel; nobody else uses it",
+    ("cluster", "login"): "the part of it that becomes somebody; nobody else uses it",
+    ("entry", "main"): "a run is built and wired there",
+    ("entry", "commands"): "a side command is chosen by the first word",
     ("commands", "cli"): "a side command reads its own options",
     ("commands.doctor", "cli"): "it names the variables of the options",
-    ("main", "commands"): "a side command is chosen by the first word",
     ("termination", "status"): "it says what the notice board knew last",
     ("processes", "status"): "it fills the command's cell of the notice board",
     ("child_logs", "child_lines"): "what it writes; nobody else uses it",
@@ -102,7 +115,8 @@ WITHIN_A_LAYER = {
 
 # What has one door: a regular expression over dotted names → the rooms that may use them. Each must, or the entry is stale.
 DOORS = {
-    r"(kubernetes|urllib3)\b": {"cluster"},
+    r"kubernetes\b": {"cluster", "login"},
+    r"urllib3\b": {"cluster"},
     r"ctypes\b": {"inotify", "prctl"},  # a few calls; a library for inotify starts ldconfig, which as PID 1 we would reap
     r"psutil\b": {"peers"},
     r"docopt\b": {"cli"},
@@ -123,18 +137,17 @@ DOORS = {
     r"os\.(environb?|getenvb?|putenv|unsetenv)$": {"spawn", "__main__"},
     r"fcntl\b": {"tree", "terminal"},  # a lock; the terminal's ioctls
     r"termios\b": {"terminal"},
-    r"os\.makedirs$": {"tree"},  # of the configroot itself
-    r"os\.chmod$": {"tree"},
+    r"os\.(makedirs|chmod)$": {"tree"},  # of the configroot itself
     r"os\.(mkdir|rmdir)$": {"tree", "disk", "commands.doctor_disk"},  # a doctor tries it
-    r"os\.(rename|fchmod|fsync)$": {"disk"},
     r"os\.symlink$": {"disk", "commands.doctor_disk"},
+    r"os\.(rename|fchmod|fsync)$": {"disk"},
     r"os\.(O_CREAT|O_WRONLY)$": {"disk", "termination"},
+    r"os\.O_TRUNC$": {"termination"},  # a file that the kubelet has mounted cannot be renamed onto
     r"os\.unlink$": {"disk", "stamp", "report.server", "commands.doctor_disk"},  # a socket that a run before has left
     r"os\.link$": {"stamp"},
-    r"os\.O_TRUNC$": {"termination"},  # a file that the kubelet has mounted cannot be renamed onto
     r"os\.O_RDWR$": {"__main__", "terminal"},  # /dev/null in place of a closed descriptor; the terminal
     r"os\.write$": {"disk", "logs", "spawn", "termination"},  # files; standard error; a pipe to ourselves
-    r"tempfile\b": {"cluster", "commands.check"},  # the library wants certificates as files
+    r"tempfile\b": {"login", "commands.check"},  # the library wants certificates as files
 }
 NOWHERE = {
     r"subprocess\b|multiprocessing\b|pty\b|asyncio\b": (

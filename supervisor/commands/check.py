@@ -47,7 +47,7 @@ def build_and_check(asked: Asked, inbox: Inbox) -> int:
     """Build, check and print; 0 if the files would go live, 1 if they would be refused, 128+n if signal n ended it."""
     settings = asked.settings
     problems = []
-    if not _local(settings.sources).manifests:
+    if not _local(settings.sources):
         problems.append("check: --manifest is missing: the file with the ConfigMaps and Secrets to check")
     if settings.safety.validate and not any("{}" in word for word in settings.safety.validate):
         problems.append("check: --validate needs {}, which stands for the folder to check: nothing is written to --configroot")
@@ -57,7 +57,6 @@ def build_and_check(asked: Asked, inbox: Inbox) -> int:
     processes, log = Processes(inbox.given_mask), Log("text", settings.logs.level)
     worker = Thread(target=lambda: found.append(_try(settings, processes, log)), daemon=True)
     stopped_by = _reap_until_done(worker, inbox, processes)
-    processes.kill_hooks()
     log.close()
     if stopped_by:
         return 128 + stopped_by
@@ -74,13 +73,16 @@ def _reap_until_done(worker: Thread, inbox: Inbox, processes: Processes) -> int:
 
     worker.start()
     Thread(target=wake_when_done, daemon=True).start()
-    while True:
+    stopped_by = 0
+    while worker.is_alive():
         for word in inbox.wait():
             if isinstance(word, int) and word in STOP_SIGNALS:
-                return word
+                if stopped_by:
+                    return word
+                stopped_by = word
+                processes.kill_hooks()  # then the worker sweeps up
         processes.reap()
-        if not worker.is_alive():
-            return 0
+    return stopped_by
 
 
 def _try(settings: Settings, processes: Processes, log: Log) -> Found:
@@ -106,7 +108,7 @@ def _try(settings: Settings, processes: Processes, log: Log) -> Found:
 
 def _local(sources: SourceSettings) -> SourceSettings:
     """The sources that need no cluster: a pull request has none."""
-    return replace(sources, configmaps=())
+    return replace(sources, configmaps=(), secrets=(), configmap_selectors=(), secret_selectors=())
 
 
 def _wanted(settings: Settings) -> list[ConfigObject]:

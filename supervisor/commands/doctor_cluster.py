@@ -77,14 +77,21 @@ def _object(api: Cluster, collection: Collection) -> Iterator[Found]:
     """List it and begin to watch it, as a run does."""
     what = str(collection)
     try:
-        objects, version = next(api.list_pages(collection))
+        found = 0
+        version = ""
+        for page, version_of_all in api.list_pages(collection):
+            version = version_of_all
+            found += len(page)
         for _ in api.watch_objects(collection, version):
             break
     except SourceError as error:
         yield what, False, str(error)
         return
-    if objects:
-        yield what, True, "it is there, and may be listed and watched"
+    if found:
+        there = "it is there" if collection.name else f"{found} are there"
+        yield what, True, f"{there}, and may be listed and watched"
+    elif not collection.name:
+        yield what, True, "none is there yet; they may be listed and watched"
     else:
         yield (
             what,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import yaml
@@ -27,10 +28,7 @@ def print_rights(asked: Asked) -> int:
     """Print the documents."""
     usual = _usual_account(asked.settings)
 
-    def to_account(text: str) -> ObjectName:
-        return to_object_name(text, usual.namespace)
-
-    account = asked.given.one("--service-account", to_account, usual)
+    account = asked.given.one("--service-account", partial(to_object_name, default_namespace=usual.namespace), usual)
     if asked.given.problems:
         raise UsageError(asked.given.problems)
     documents = documents_for(asked.settings, account)

@@ -80,7 +80,8 @@ def _ask(address: Address) -> bytes:
             if len(received) > _ANSWER_BYTES_MAX:
                 raise ValueError("its answer does not end")
     head, _, body = bytes(received).partition(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/1.1 200 ") or not isinstance(json.loads(body).get("probes"), dict):
+    facts = json.loads(body) if head.startswith(b"HTTP/1.1 200 ") else None
+    if not isinstance(facts, dict) or "probes" not in facts:
         raise ValueError("it is no config-supervisor that answers")
     return body
 

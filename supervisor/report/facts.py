@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from supervisor import __version__
 from supervisor.logs import rfc3339
 from supervisor.report.line import outcome_fields
+from supervisor.report.state import ConfigState
 
 if TYPE_CHECKING:
     from supervisor.model import Listing
     from supervisor.processes import Processes
     from supervisor.report.health import Health
-    from supervisor.report.state import ConfigState, Told
+    from supervisor.report.state import Told
     from supervisor.settings import Settings
     from supervisor.status import Board
 
@@ -42,7 +43,7 @@ def facts(settings: Settings, board: Board, health: Health, processes: Processes
                 ("ready", health.why_not_ready()),
             )
         },
-        "config": _config(board.config) if settings.has_sources else None,
+        "config": _config(board) if settings.has_sources else None,
         "command": _command(settings, processes) if settings.command else None,
         "sources": [
             {
@@ -65,15 +66,15 @@ def _time(seconds: float) -> str | None:
     return rfc3339(seconds) if seconds else None
 
 
-def _config(state: ConfigState | None) -> Facts:
+def _config(board: Board) -> Facts:
     """What is live, what is wanted, and why they differ."""
-    if state is None:
-        return {"in_sync": False, "live": None, "wanted": None, "reason": "", "failing_since": None, "files": [], "outcomes": []}
+    state = board.config or ConfigState()
     return {
+        "begun": _time(board.begun),
         "in_sync": state.is_in_sync,
         "live": {"revision": state.live, "since": rfc3339(state.live_since)} if state.live else None,
-        "wanted": {"revision": state.wanted or None, "since": rfc3339(state.wanted_since)},
-        "reason": "" if state.is_in_sync else state.last.outcome.reason,
+        "wanted": {"revision": state.wanted or None, "since": rfc3339(state.wanted_since)} if state.outcomes else None,
+        "reason": "" if state.is_in_sync or not state.outcomes else state.last.outcome.reason,
         "failing_since": _time(state.failing_since),
         "files": _files(state.files),
         "files_in_all": len(state.files),

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from supervisor import __version__
 from supervisor.model import Verdict
+from supervisor.report.state import ConfigState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from supervisor.processes import Processes
     from supervisor.report.health import Health
-    from supervisor.report.state import ConfigState, Histogram
+    from supervisor.report.state import Histogram
     from supervisor.settings import Settings
     from supervisor.status import Board, SourceState
 
@@ -53,7 +54,7 @@ class _Metrics(Collector):
         yield _gauge("build_info", "Always 1; the labels tell the version.", [(about, 1)])
         yield _gauge("ready", "Whether /readyz says yes.", [({}, not self._health.why_not_ready())])
         if self._settings.has_sources:
-            yield from _of_config(board.config)
+            yield from _of_config(board.config or ConfigState())
             yield from _of_sources(list(board.sources.values()))
         if self._settings.command:
             yield from self._of_command()
@@ -76,33 +77,29 @@ class _Metrics(Collector):
         yield _counter("signals_forwarded", "Signals that were passed on to the command.", forwarded)
 
 
-def _of_config(state: ConfigState | None) -> Iterator[Metric]:
-    live = state.live if state else ""
+def _of_config(state: ConfigState) -> Iterator[Metric]:
+    live = state.live
     if live:
         yield _gauge("config_info", "Always 1; the label tells the revision that is live.", [({"revision": live}, 1)])
         yield _gauge("config_hash", "The revision that is live as a number, to compare instances.", [({}, int(live, 16))])
-    yield _gauge(
-        "config_in_sync", "Whether what is wanted is live and the app has taken it.", [({}, bool(state and state.is_in_sync))]
-    )
-    yield _gauge("config_files", "Files of the revision that is live.", [({}, len(state.files) if state else 0)])
-    size = sum(entry.size for entry in state.files.values()) if state else 0
+    yield _gauge("config_in_sync", "Whether what is wanted is live and the app has taken it.", [({}, state.is_in_sync)])
+    yield _gauge("config_files", "Files of the revision that is live.", [({}, len(state.files))])
+    size = sum(entry.size for entry in state.files.values())
     yield _gauge("config_size_bytes", "Size of all files of the revision that is live.", [({}, size)])
     for name, text, at in (
-        ("last_attempt", "When a revision was last attempted", state.last.at if state else 0.0),
-        ("last_success", "When what is wanted was last known to be live", state.last_success if state else 0.0),
-        ("last_applied", "When a revision last went live", state.last_applied if state else 0.0),
-        ("failing_since", "Since when the app has not taken what is live", state.failing_since if state else 0.0),
+        ("last_attempt", "When a revision was last attempted", state.outcomes[0].at if state.outcomes else 0.0),
+        ("last_success", "When what is wanted was last known to be live", state.last_success),
+        ("last_applied", "When a revision last went live", state.last_applied),
+        ("failing_since", "Since when the app has not taken what is live", state.failing_since),
     ):
         yield _gauge(f"config_{name}_timestamp_seconds", f"{text}, in Unix time; 0: never.", [({}, at)])
-    verdicts = state.verdicts if state else {}
-    applies = [({"verdict": verdict.value.replace(" ", "_")}, verdicts.get(verdict, 0)) for verdict in Verdict]
+    applies = [({"verdict": verdict.value.replace(" ", "_")}, state.verdicts.get(verdict, 0)) for verdict in Verdict]
     yield _counter("config_applies", "Attempts to make a revision live, by how they ended.", applies)
-    if state:
-        yield _histogram("config_apply_duration_seconds", "From taking up a revision to its verdict.", [({}, state.durations)])
-        steps = [({"step": name}, histogram) for name, histogram in state.steps.items()]
-        yield _histogram("config_step_duration_seconds", "The same for each step; deliver is the reload itself.", steps)
-        text = "From the change of an object, by the cluster's clock, to the app's confirmation."
-        yield _histogram("config_change_to_live_seconds", text, [({}, state.from_change)])
+    yield _histogram("config_apply_duration_seconds", "From taking up a revision to its verdict.", [({}, state.durations)])
+    steps = [({"step": name}, histogram) for name, histogram in state.steps.items()]
+    yield _histogram("config_step_duration_seconds", "The same for each step; deliver is the reload itself.", steps)
+    text = "From the change of an object, by the cluster's clock, to the app's confirmation."
+    yield _histogram("config_change_to_live_seconds", text, [({}, state.from_change)])
 
 
 def _of_sources(sources: list[SourceState]) -> Iterator[Metric]:

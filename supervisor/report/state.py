@@ -76,7 +76,11 @@ class ConfigState:
     @property
     def is_in_sync(self) -> bool:
         """Whether what is wanted is live, and the app has taken it."""
-        return not self.failing_since and bool(self.live) and self.last.outcome.verdict in {Verdict.APPLIED, Verdict.UNCHANGED}
+        return (
+            bool(self.live and self.outcomes)
+            and not self.failing_since
+            and self.last.outcome.verdict in {Verdict.APPLIED, Verdict.UNCHANGED}
+        )
 
 
 def after(state: ConfigState | None, outcome: Outcome, live: Staged | None, good: Staged | None, now: float) -> ConfigState:

@@ -16,7 +16,9 @@ def headline(facts: dict[str, Any]) -> tuple[str, str]:
     if config is None:
         return ("good", "The command runs") if is_well else ("wait", "Not ready")
     if not config["live"]:
-        return "wait", "No configuration is live yet"
+        return "wait", "The app has the first configuration, which is being confirmed" if config[
+            "begun"
+        ] else "No configuration is live yet"
     if not config["in_sync"]:
         return "bad", "The app has not taken what is live" if config["failing_since"] else "What is wanted is not live"
     is_sure = all(source["ok"] for source in facts["sources"])

@@ -19,6 +19,7 @@ def test_a_cluster_that_is_away_fails_no_probe_but_shows_in_the_metrics(
     running = app("--listen=127.0.0.1:0", "--unhealthy-after=0.1")
     running.wait_until_started_with("1")
     address, source = address_of(running.running), f'{{source="ConfigMap default/{name}"}}'
+    wait_for_sample(running.running, "config_in_sync", 1)
     wait_for_sample(running.running, f"source_up{source}", 1)
     contact = f"config_supervisor_source_last_contact_timestamp_seconds{source}"
     seen = samples(running.running)[contact]
