@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from supervisor.settings import Settings
 
 _PREFIX = "CONFIG_SUPERVISOR_"
-_TEXTS = {"-h", "--help", "--version"}
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 # The variables of the Go program of 2016, and its flag that says what we find out by ourselves.
 _OLD_VARIABLES = {
@@ -91,10 +90,9 @@ class Given:
     """
 
     def __init__(self, words: list[str], environment: Mapping[str, str], form: str = "") -> None:
-        if _TEXTS & set(words):
-            from supervisor import __version__
-
-            raise Leave(f"config-supervisor {__version__}" if "--version" in words else usage.help_of(form))
+        text = _text_asked_for(words, form)
+        if text:
+            raise Leave(text)
         self.words = words
         self.problems = _problems_of_words(words, form)
         self._parsed = {} if self.problems or not words else docopt(usage.docopt_text(form), words, default_help=False)
@@ -149,6 +147,29 @@ class Given:
         if option in self.profile:
             return Value(self.profile[option], option)
         return None
+
+
+def _text_asked_for(words: list[str], form: str) -> str:
+    """The text that is all that the user wants; empty if it is something else. Raises UsageError if there is no such text."""
+    for word in words:
+        name, _, value = word.partition("=")
+        if word in {"-h", "--help"}:
+            return usage.help_of(form)
+        if word == "--version":
+            from supervisor import __version__
+
+            return f"config-supervisor {__version__}"
+        texts = {"--help": usage.groups} if name == "--help" else {}
+        if name == "--completion" or word == "--man":
+            from supervisor import manual
+
+            texts = {"--completion": manual.completions, "--man": manual.pages}
+        if name in texts:
+            found = texts[name]()
+            if value in found:
+                return found[value]
+            raise UsageError([f"{word}: expected {' or '.join(f'{name}={known}' for known in found)}"])
+    return ""
 
 
 def _to_truth(text: str) -> bool:

@@ -38,7 +38,7 @@ LAYERS = {
         *("source", "source.decode", "source.folder", "source.local", "source.manifest", "source.objects"),
         *("reload", "reload.by_command", "reload.by_exit", "reload.by_http", "reload.by_restart", "reload.by_signal"),
         *("confirm", "ledger", "trial", "splay"),
-        *("items", "convert", "convert_reload", "convert_wanted", "profiles", "usage"),
+        *("items", "convert", "convert_reload", "convert_wanted", "profiles", "usage", "manual"),
     },
     2: {
         "inbox",
@@ -104,6 +104,8 @@ WITHIN_A_LAYER = {
     ("cluster", "login"): "the part of it that becomes somebody; nobody else uses it",
     ("entry", "main"): "a run is built and wired there",
     ("entry", "commands"): "a side command is chosen by the first word",
+    ("manual", "usage"): "the same table in other forms",
+    ("manual", "profiles"): "their names can be completed",
     ("commands", "cli"): "a side command reads its own options",
     ("commands.doctor", "cli"): "it names the variables of the options",
     ("termination", "status"): "it says what the notice board knew last",
