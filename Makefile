@@ -7,7 +7,7 @@ BIN := .venv/bin
 EXAMPLE := examples/greeter.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-all lint bench clean
+.PHONY: help run test test-slow test-apps test-all lint bench clean
 
 help:  ## show this
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
@@ -19,10 +19,13 @@ run: .venv/ready  ## run a small app under the supervisor, and reload it when yo
 		$(BIN)/python examples/greeter.py "$$root/config"
 
 test: .venv/ready  ## the default tests: under three minutes
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not apps"
 
 test-slow: .venv/ready  ## what the default tests leave out: the long faults
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow and not apps"
+
+test-apps: .venv/ready  ## the real apps of tests/apps/packages.txt, as far as they are installed
+	$(BIN)/python -m pytest -m apps
 
 test-all: .venv/ready  ## all tests
 	$(BIN)/python -m pytest

@@ -19,7 +19,8 @@ class Forwarding:
     """Passes signals on to the command, with `to_group` to its whole process group.
 
     `rewrites` are pairs: what is sent to us, and what the command gets, 0 for nothing. `own_session` tells that the command
-    has a session of its own.
+    has a session of its own. `stops` are the signals that ask the command to end: TERM, INT and QUIT, what becomes one of
+    them, and what TERM becomes.
     """
 
     def __init__(
@@ -38,27 +39,33 @@ class Forwarding:
         self._rewrites = {**stops, **dict(rewrites)}
         self._to_group = to_group
         self.stop_signal: int = self.becomes(signal.SIGTERM) or signal.SIGTERM
+        self.stops: frozenset[int] = frozenset(number for number in signal.valid_signals() if self._is_stop(number))
+        self._is_denied = False
         self.forwarded = 0
 
     def becomes(self, number: int) -> int:
         """What the command gets for a signal, 0 for nothing."""
         return self._rewrites.get(number, number)
 
-    def is_stop(self, number: int) -> bool:
-        """Whether a signal asks the command to end: TERM, INT and QUIT do, what becomes one of them, and what TERM becomes."""
+    def _is_stop(self, number: int) -> bool:
         sent = self.becomes(number)
         return sent != 0 and (number in STOP_SIGNALS or sent in STOP_SIGNALS or sent == self.stop_signal)
 
     def forward(self, number: int) -> None:
         """Pass a signal on."""
-        sent = self.becomes(number)
+        sent = self._rewrites.get(number, number)
         if sent:
             self.send(sent)
             self.forwarded += 1
+        self._log.debug(
+            "signal.forwarded", "a signal came; sent is what the command gets, 0 for nothing", signal=number, sent=sent
+        )
 
     def send(self, number: int) -> None:
-        """Send a signal as it is. The command may run as somebody whom we must not signal."""
+        """Send a signal as it is. The command may run as somebody whom we must not signal: that is said once."""
         try:
             self._processes.send(number, to_group=self._to_group)
         except PermissionError:
-            self._log.warning("signal.denied", f"cannot forward signal {number}: the command runs as another user", signal=number)
+            if not self._is_denied:
+                self._is_denied = True
+                self._log.warning("signal.denied", "cannot forward signals: the command runs as somebody else", signal=number)

@@ -28,6 +28,7 @@ STOP_SIGNALS: frozenset[int] = frozenset({signal.SIGTERM, signal.SIGINT, signal.
 
 JOB_CONTROL_SIGNALS: frozenset[int] = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 
+_NEVER = float("inf")
 # So many are taken at a time: in a storm of signals the main thread still gets to reap.
 _AT_ONCE = 64
 
@@ -60,6 +61,7 @@ class Inbox:
     def __init__(self) -> None:
         self._wanted: AbstractSet[int] = signal.valid_signals()
         self.given_mask: AbstractSet[int] = signal.pthread_sigmask(signal.SIG_BLOCK, self._wanted)
+        self._signals: dict[int, Signal] = {number: Signal(number) for number in self._wanted if number != signal.SIGCHLD}
         self._words: list[Word] = []
         self.turns = 0
         """How often the main thread came to wait here: whoever wakes it can see whether it still turns."""
@@ -81,21 +83,22 @@ class Inbox:
         """Let the next wait yield words that were heard before their time, first of all."""
         self._words[:0] = words
 
-    def wait(self, deadline: float = float("inf")) -> Iterator[Word]:
+    def wait(self, deadline: float = _NEVER) -> Iterator[Word]:
         """Sleep until something is there, then yield it. Yields nothing at the deadline, or when only a child changed state.
 
         `deadline` is a reading of time.monotonic(), in seconds.
         """
         self.turns += 1
-        timeout_s = 0.0 if self._words else deadline - time.monotonic()
+        timeout_s = deadline if deadline == _NEVER else max(0.0, deadline - time.monotonic())
         while self._words:
+            timeout_s = 0.0
             yield self._words.pop(0)
         for _ in range(_AT_ONCE):
             number = _take(self._wanted, timeout_s)
             if number is None:
                 break
-            if number != signal.SIGCHLD:
-                yield Signal(number)
+            if number in self._signals:
+                yield self._signals[number]
             timeout_s = 0.0
         while self._words:
             yield self._words.pop(0)
@@ -118,7 +121,7 @@ if sys.platform == "darwin":
 else:
 
     def _take(wanted: AbstractSet[int], timeout_s: float) -> int | None:
-        if timeout_s == float("inf"):
+        if timeout_s == _NEVER:
             return signal.sigwait(wanted)
-        info = signal.sigtimedwait(wanted, max(0.0, timeout_s))
+        info = signal.sigtimedwait(wanted, timeout_s)
         return None if info is None else info.si_signo

@@ -67,7 +67,6 @@ class Supervisor:
         self._child_logs = _make_child_logs(settings.report, log)
         outputs = self._child_logs.outputs if self._child_logs else None
         self._processes = Processes(inbox.given_mask, init.user, new_session=init.new_session, outputs=outputs)
-        self._forwarding = Forwarding(self._processes, log, init.rewrites, to_group=init.group_kill, own_session=init.new_session)
         self._stop = Event()
         self._may_reload = Event()
         self._board = Board()
@@ -135,22 +134,16 @@ class Supervisor:
     def _forward_and_reap(self) -> int:
         """The main thread's work, until the command ends or we are asked to stop; returns the exit code."""
         init = self._settings.init
-        stopping = Stopping(
-            self._forwarding,
-            self._processes,
-            self._log,
-            kill_timeout_s=init.kill_timeout_s,
-            delay_s=init.stop_delay_s,
-            on_stop=self._hear_stop,
-        )
-        code = pid1.run(
-            self._inbox,
-            self._processes,
-            self._forwarding,
-            stopping,
-            has_command=bool(self._settings.command),
-            on_end=self._sync.command_ended if self._sync else lambda _: False,
-        )
+        if self._settings.command:
+            processes, log = self._processes, self._log
+            forwarding = Forwarding(processes, log, init.rewrites, to_group=init.group_kill, own_session=init.new_session)
+            stopping = Stopping(forwarding, processes, log, init.kill_timeout_s, init.stop_delay_s, self._hear_stop)
+            on_end = self._sync.command_ended if self._sync else lambda _: False
+            code = pid1.run(self._inbox, processes, forwarding, stopping, on_end=on_end)
+        else:
+            pid1.wait_for_stop(self._inbox, self._processes)
+            self._hear_stop()
+            code = 0
         self._stop.set()
         self._processes.kill_hooks()
         if init.group_kill and (init.subreaper or os.getpid() == 1):

@@ -53,10 +53,9 @@ def run(
     forwarding: Forwarding,
     stopping: Stopping,
     *,
-    has_command: bool = True,
     on_end: Callable[[int], bool] = lambda _: False,
 ) -> int:
-    """Forward and reap until the command ends, and return its exit code; without one, until we are asked to stop: 0.
+    """Forward and reap until the command ends, and return its exit code.
 
     `on_end` is told the code of a command that has ended by itself, and says whether to start it again. Raises StartError if
     it cannot be started again.
@@ -64,15 +63,11 @@ def run(
     restarts: list[Restart] = []
     while True:
         for word in inbox.wait(stopping.deadline):
-            if isinstance(word, Restart):
+            if isinstance(word, Signal):
+                (stopping.begin if word in forwarding.stops else forwarding.forward)(word)
+            elif isinstance(word, Restart):
                 restarts.append(word)
                 stopping.restart()
-            elif isinstance(word, Signal) and forwarding.is_stop(word):
-                stopping.begin(word)
-                if not has_command:
-                    return 0
-            elif isinstance(word, Signal) and (has_command or not _stops_us(word, processes)):
-                forwarding.forward(word)
         stopping.act()
         code = processes.reap()
         if code is None:
@@ -86,7 +81,17 @@ def run(
                 restarts.pop().done()
 
 
-def _stops_us(word: Signal | Restart, processes: Processes) -> bool:
+def wait_for_stop(inbox: Inbox, processes: Processes) -> None:
+    """Without a command: reap until we are asked to stop."""
+    while True:
+        for word in inbox.wait():
+            if word in STOP_SIGNALS:
+                return
+            _stops_us(word, processes)
+        processes.reap()
+
+
+def _stops_us(word: object, processes: Processes) -> bool:
     """Do what a job control signal asks for while there is no command that could do it. PID 1 cannot be stopped."""
     if word in JOB_CONTROL_SIGNALS and os.getpid() != 1:
         processes.stop_ourselves()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # as in inbox
 
+_STOP_OR_GO_ON = frozenset({signal.SIGSTOP, signal.SIGCONT})
 _EVERYBODY = -1  # kill(2)
 # Between TERM and KILL for a hook that is out of time.
 _HOOK_GRACE_S = 2.0
@@ -98,15 +99,12 @@ class Processes:
 
         CONT always wakes the whole group if the command is stopped, as Ctrl-Z has stopped it, and gives it the terminal.
         """
-        with self.child() as pid:
+        with self._lock:
+            pid = self._pid
             if pid is None:
                 return
-            if number == signal.SIGCONT:
-                self._is_told_to_stop = False
-                self._terminal.lend(pid)
-                to_group = to_group or _stopped_by(pid) != 0
-            elif number == signal.SIGSTOP:
-                self._is_told_to_stop = True
+            if number in _STOP_OR_GO_ON:
+                to_group = self._prepare(pid, number) or to_group
             if to_group:
                 try:
                     os.killpg(pid, number)
@@ -116,12 +114,20 @@ class Processes:
                 os.kill(pid, number)
             self.forwarded[number] = self.forwarded.get(number, 0) + 1
 
+    def _prepare(self, pid: int, number: int) -> bool:
+        """Before CONT and STOP; whether the whole group is to have it."""
+        self._is_told_to_stop = number == signal.SIGSTOP
+        if self._is_told_to_stop:
+            return False
+        self._terminal.lend(pid)
+        return _stopped_by(pid) != 0
+
     def kill(self) -> None:
         """Kill the command and its process group."""
-        with self.child() as pid:
-            if pid is not None:
-                _kill_group(pid, signal.SIGKILL)
-                os.kill(pid, signal.SIGKILL)  # it may have joined another group
+        with self._lock:
+            if self._pid is not None:
+                _kill_group(self._pid, signal.SIGKILL)
+                os.kill(self._pid, signal.SIGKILL)  # it may have joined another group
 
     def stop_with_the_command(self) -> None:
         """If the command has been stopped, as by Ctrl-Z, stop too, so that the shell that started us gets its prompt back.
@@ -129,9 +135,12 @@ class Processes:
         We go on when it says so by CONT, which is then there to be passed on. PID 1 cannot be stopped. A SIGSTOP that did not
         come through us is left to whoever sent it, if there is no terminal: he would wake the command alone.
         """
-        with self.child() as pid:
+        if os.getpid() == 1:
+            return
+        with self._lock:
+            pid = self._pid
             number = _stopped_by(pid) if pid is not None else 0
-            if pid is None or number == 0 or os.getpid() == 1:
+            if pid is None or number == 0:
                 return
             if number in {signal.SIGTTIN, signal.SIGTTOU} and self._terminal.lend(pid):
                 _kill_group(pid, signal.SIGCONT)  # we were brought to the foreground while the command ran

@@ -31,7 +31,7 @@ PROFILES: dict[str, Profile] = {
             "needs `daemon off;`, and relative names in `include`. The check does not see that an address is in use: "
             "the look for new workers does"
         ),
-        "options": {"--validate": "nginx -t -q -c {}/nginx.conf", "--confirm-workers": "true"},
+        "options": {"--validate": "nginx -t -q -c {}/nginx.conf", "--confirm-workers": "true", "--confirm-within": "10"},
         "parent": {"--reload-signal": "HUP", "--stop-signal": "QUIT"},
         "sidecar": {"--reload-signal": "HUP", "--reload-process": "nginx"},
     },
@@ -77,15 +77,18 @@ PROFILES: dict[str, Profile] = {
     # HAProxy management guide, "Master-worker mode": USR2 executes the master again, which goes on with the old workers if the
     # file is bad; "Stopping": USR1 is the soft stop.
     "haproxy": {
-        "hint": "needs master-worker mode: `haproxy -W -f …/haproxy.cfg`",
-        "options": {"--validate": "haproxy -c -f {}/haproxy.cfg", "--confirm-workers": "true"},
+        "hint": (
+            "needs master-worker mode: `haproxy -W -f …/haproxy.cfg`. It loses a soft stop that comes while it reloads: give "
+            "`--kill-timeout`"
+        ),
+        "options": {"--validate": "haproxy -c -f {}/haproxy.cfg", "--confirm-workers": "true", "--confirm-within": "10"},
         "parent": {"--reload-signal": "USR2", "--stop-signal": "USR1"},
         "sidecar": {"--reload-signal": "USR2", "--reload-process": "haproxy"},
     },
     # httpd manual, "Stopping and Restarting": USR1 is the graceful restart, at which the parent leaves if the file is bad.
     "apache": {
         "hint": "`httpd -DFOREGROUND -f …/httpd.conf`. A bad file would end it: the check is not optional",
-        "options": {"--validate": "httpd -t -f {}/httpd.conf", "--confirm-workers": "true"},
+        "options": {"--validate": "httpd -t -f {}/httpd.conf", "--confirm-workers": "true", "--confirm-within": "10"},
         "parent": {"--reload-signal": "USR1", "--stop-signal": "WINCH"},
         "sidecar": {"--reload-signal": "USR1", "--reload-process": "httpd"},
     },

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import NoReturn
 
+    from supervisor.errors import StartError
     from supervisor.settings import User
     from supervisor.terminal import Terminal
 
@@ -67,7 +68,10 @@ def _start(command: list[str], world: World, terminal: Terminal, outputs: tuple[
     differences = _differences(world.user)
     terminal.offer(to_new_session=world.new_session)
     failed, report_failure = os.pipe()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        raise _why_not(command, programs[0], error.errno or errno.EAGAIN) from error
     if pid == 0:
         _become(programs, command, differences, world, terminal, outputs, report_failure)
     os.close(report_failure)
@@ -76,10 +80,8 @@ def _start(command: list[str], world: World, terminal: Terminal, outputs: tuple[
     os.close(failed)
     if failure:
         os.waitpid(pid, 0)
-        from supervisor.unstartable import why_not
-
         number, index = map(int, failure.split())
-        raise why_not(command[0], programs[index], number)
+        raise _why_not(command, programs[index], number)
     return pid
 
 
@@ -92,9 +94,13 @@ def become_command(command: list[str], world: World) -> NoReturn:
     programs = _candidates(os.fsencode(command[0]), os.environb.get(b"PATH"))
     _enter(world, _differences(world.user))
     number, index = _execute(programs, command)
+    raise _why_not(command, programs[index], number)
+
+
+def _why_not(command: list[str], program: bytes, number: int) -> StartError:
     from supervisor.unstartable import why_not
 
-    raise why_not(command[0], programs[index], number)
+    return why_not(command[0], program, number)
 
 
 def start_hook(command: Sequence[str], mask: AbstractSet[int], more: Mapping[str, str], output: int) -> int:
@@ -141,17 +147,26 @@ def given_environment() -> dict[bytes, bytes]:
 
 def try_to_become(user: User) -> int:
     """Try in a process of its own to become a user: 0 if it can be done, else the number of the error."""
+    told, tell = os.pipe()
     pid = os.fork()
     if pid == 0:
-        code = errno.EINVAL
+        number = errno.EINVAL
         try:
             _become_user(user)
-            code = 0
+            number = 0
         except OSError as error:
-            code = error.errno or code
+            number = error.errno or number
         finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            os.write(tell, b"%d" % number)
+            os._exit(0)
+    os.close(tell)
+    number = int(os.read(told, 64))
+    os.close(told)
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:
+        pass  # SIGCHLD is ignored as long as there is no World
+    return number
 
 
 def _become_user(user: User) -> None:
@@ -245,13 +260,22 @@ def _execute(programs: Sequence[bytes], command: list[str]) -> tuple[int, int]:
     failure = errno.ENOENT, 0
     for index, program in enumerate(programs):
         number = _try_to_execute(program, command)
-        if number == errno.ENOEXEC:
+        if number == errno.ENOEXEC and not _is_binary(program):
             _try_to_execute(b"/bin/sh", ["/bin/sh", os.fsdecode(program), *command[1:]])
         if number not in {*_NOT_HERE, errno.EACCES}:
             return number, index
-        if number == errno.EACCES:
+        if number == errno.EACCES or len(programs) == 1:
             failure = number, index
     return failure
+
+
+def _is_binary(program: bytes) -> bool:
+    """Whether a file is a program, then one for another machine: execvp(3) would let the shell read it as a script."""
+    try:
+        with open(program, "rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
 
 
 def _try_to_execute(program: bytes, words: list[str]) -> int:

@@ -26,7 +26,6 @@ class Stopping:
         forwarding: Forwarding,
         processes: Processes,
         log: Log,
-        *,
         kill_timeout_s: float = _NEVER,
         delay_s: float = 0.0,
         on_stop: Callable[[], None] = lambda: None,

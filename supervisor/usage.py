@@ -115,7 +115,7 @@ Report:
   --unhealthy-after=SECONDS    /livez fails when a reload has been failing so long; 0: never (60)
   --events                     write Kubernetes Events of what becomes of changes, on the pod
   --termination-log=FILE       one JSON line at the end (/dev/termination-log, if it exists)
-  --child-logs=HOW             json: each line that it prints becomes a JSON line; raw: as it is (raw)
+  --child-logs=HOW             json: each line it prints becomes a JSON line; raw: as it is (raw)
   --log-format=FORMAT          json, text, or auto: text on a terminal, else json (auto)
   --log-level=LEVEL            debug, info, warning or error (info)
   --v=N                        2 or more is --log-level=debug, as in the Go program

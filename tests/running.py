@@ -48,6 +48,11 @@ def pids_with(text: str) -> list[int]:
     return found
 
 
+def soon_s() -> float:
+    """Two seconds, or more on a machine that is busy with something else."""
+    return 2.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 class Lines:
     """The lines of a stream as they come, read by a thread."""
 
@@ -90,8 +95,25 @@ class Lines:
             return list(self._lines)
 
 
+def kill_all(process: subprocess.Popen[bytes]) -> None:
+    """End a process that still runs, and what it has started."""
+    if process.poll() is None:
+        left = descendants(process.pid)
+        process.kill()
+        process.wait()
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def descendants(pid: int) -> list[int]:
+    """The children of a process, and theirs."""
+    children = [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+    return children + [below for child in children for below in descendants(child)]
+
+
 class Running:
-    """A supervisor that runs; with `as_pid1`, as PID 1 of a process namespace."""
+    """A supervisor that runs, or another `init`; with `as_pid1`, as PID 1 of a process namespace."""
 
     def __init__(
         self,
@@ -102,8 +124,9 @@ class Running:
         environment: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         prefix: Sequence[str] = (),
+        init: Sequence[str] = SUPERVISOR,
     ) -> None:
-        words = [*(AS_PID1 if as_pid1 else []), *prefix, *SUPERVISOR, *options, *(["--", *command] if command else [])]
+        words = [*(AS_PID1 if as_pid1 else []), *prefix, *init, *options, *(["--", *command] if command else [])]
         self._process = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
@@ -122,9 +145,7 @@ class Running:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        kill_all(self._process)
 
     @property
     def pid(self) -> int:
@@ -137,6 +158,15 @@ class Running:
     def child_pids(self) -> list[int]:
         """The processes whose parent the supervisor is."""
         return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
+    def holds_signals(self) -> bool:
+        """Whether no signal can be lost any more: a thread blocks them, or the command runs.
+
+        A thread that waits for signals blocks none of them just then. Looked for is one that unshare(1) never blocks.
+        """
+        statuses = [path.read_text() for path in Path(f"/proc/{self.pid}/task").glob("*/status")]
+        blocked = [int(line.split()[1], 16) for text in statuses for line in text.splitlines() if line.startswith("SigBlk:")]
+        return any(mask >> (signal.SIGWINCH - 1) & 1 for mask in blocked) or bool(self.child_pids())
 
     def send(self, number: int) -> None:
         """Send a signal to the supervisor."""

@@ -6,6 +6,7 @@ import http.client
 import os
 import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,13 +24,18 @@ os.environ["PATH"] += ":/usr/sbin:/usr/lib/postgresql/15/bin"
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, for streams or datagrams."""
+    while True:
+        with socket.socket() as probe, socket.socket(type=socket.SOCK_DGRAM) as other:
+            probe.bind(("127.0.0.1", 0))
+            try:
+                other.bind(probe.getsockname())
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
 
 
-def get(port: int, path: str = "/", timeout_s: float = 5.0) -> str:
+def get(port: int, path: str = "/", timeout_s: float = 5.0, *, whole: bool = False) -> str:
     """The body of an answer. Raises OSError or HTTPException, and ValueError if the status is not 200."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
@@ -37,10 +43,23 @@ def get(port: int, path: str = "/", timeout_s: float = 5.0) -> str:
         answer = connection.getresponse()
         body = answer.read().decode()
         if answer.status != 200:
-            raise ValueError(f"{answer.status}: {body[:200]}")
+            raise ValueError(f"{answer.status}: {body if whole else body[:200]}")
         return body
     finally:
         connection.close()
+
+
+def ask_dns(port: int, name: str) -> str:
+    """The text of a TXT record (RFC 1035)."""
+    question = b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + b"\0\0\x10\0\1"
+    with socket.socket(type=socket.SOCK_DGRAM) as client:
+        client.settimeout(2)
+        client.connect(("127.0.0.1", port))
+        client.send(b"\x12\x34\1\0\0\1\0\0\0\0\0\0" + question)
+        answer = client.recv(4096)[12 + len(question) :]
+    if len(answer) < 13:
+        raise ConnectionError("no record")
+    return answer[13 : 13 + answer[12]].decode()
 
 
 class Visitor:
@@ -89,8 +108,12 @@ class App:
     ask: Callable[[], str]
     """What it serves now: the word. Raises OSError if it does not."""
     options: list[str] = field(default_factory=list)
+    """Its ports are not the usual ones."""
     environment: dict[str, str] = field(default_factory=dict)
     prefix: list[str] = field(default_factory=list)
+    has_check: bool = True
+    costs: str = ""
+    """Why a plain reload of it turns visitors away; empty: it turns nobody away."""
 
 
 class Site:
@@ -111,22 +134,36 @@ class Site:
         passing.chmod(0o644)
         passing.rename(self._manifest)
 
+    def is_confirmed(self) -> bool:
+        """Whether the app has taken what is live."""
+        good = self.root / "..good"
+        return good.is_symlink() and good.readlink() == (self.root / "..data").readlink()
+
     def run(self, *options: str) -> Running:
         """Start it."""
         app = self.app
         words = [f"--manifest={self._manifest}", f"--configroot={self.root}", f"--profile={app.profile}", *app.options, *options]
+        words = list({word.partition("=")[0]: word for word in words}.values())
         return self._start(*words, command=app.command, as_pid1=True, environment=app.environment, prefix=app.prefix)
 
 
 @pytest.fixture
-def site(start: Start, tmp_path: Path) -> Callable[[App], Site]:
+def folder() -> Iterator[Path]:
+    """A place that apps may enter which run as somebody else: pytest's own are for us alone."""
+    with tempfile.TemporaryDirectory(prefix="app-") as name:
+        Path(name).chmod(0o777)
+        yield Path(name)
+
+
+@pytest.fixture
+def site(start: Start, folder: Path) -> Callable[[App], Site]:
     """Make a place for an app. The test is skipped if the app is not installed."""
 
     def make(app: App) -> Site:
         program = next(word for word in app.command if not word.startswith("-"))
         if not shutil.which(program):
             pytest.skip(f"no {app.profile}")
-        return Site(app, start, tmp_path)
+        return Site(app, start, folder)
 
     return make
 

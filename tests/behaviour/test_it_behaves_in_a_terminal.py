@@ -71,7 +71,7 @@ def test_logs_are_readable_on_a_terminal(tmp_path: Path) -> None:
 def test_lines_are_complete() -> None:
     """Standard output and standard error of the command are its own: nothing is added to them."""
     done = subprocess.Popen(
-        [*SUPERVISOR, "--", "sh", "-c", "echo out; echo err >&2"],
+        [*SUPERVISOR, "--subreaper", "--", "sh", "-c", "echo out; echo err >&2"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=ENVIRONMENT,
