@@ -151,25 +151,32 @@ class Given:
 
 def _text_asked_for(words: list[str], form: str) -> str:
     """The text that is all that the user wants; empty if it is something else. Raises UsageError if there is no such text."""
-    for word in words:
-        name, _, value = word.partition("=")
+    for word, after in zip(words, [*words, ""][1:], strict=True):
+        name, equals, value = word.partition("=")
         if word in {"-h", "--help"}:
             return usage.help_of(form)
         if word == "--version":
             from supervisor import __version__
 
             return f"config-supervisor {__version__}"
-        texts = {"--help": usage.groups} if name == "--help" else {}
-        if name == "--completion" or word == "--man":
+        if name == "--help":
+            return _one_of(name, value, usage.groups())
+        if word == "--man":
             from supervisor import manual
 
-            texts = {"--completion": manual.completions, "--man": manual.pages}
-        if name in texts:
-            found = texts[name]()
-            if value in found:
-                return found[value]
-            raise UsageError([f"{word}: expected {' or '.join(f'{name}={known}' for known in found)}"])
+            return manual.page()
+        if name == "--completion" and (equals or after):
+            from supervisor import manual
+
+            return _one_of(name, value if equals else after, manual.completions())
     return ""
+
+
+def _one_of(option: str, value: str, texts: Mapping[str, str]) -> str:
+    """The text of this name. Raises UsageError that names them all."""
+    if value not in texts:
+        raise UsageError([f"{option}={value}: expected {' or '.join(f'{option}={known}' for known in texts)}"])
+    return texts[value]
 
 
 def _to_truth(text: str) -> bool:

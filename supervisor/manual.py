@@ -68,11 +68,6 @@ def completions() -> dict[str, str]:
     return {"bash": _for_bash(), "zsh": _for_zsh()}
 
 
-def pages() -> dict[str, str]:
-    """The manual page; there is one."""
-    return {"": _page()}
-
-
 def _all_rows() -> list[usage.Row]:
     table = usage.table()
     more = [row for form in usage.FORMS for row in usage.rows(usage.FORMS[form][1])]
@@ -119,8 +114,8 @@ def _zsh(text: str) -> str:
     return re.sub(r"([\[\]:\\])", r"\\\1", text).replace("'", r"'\''")
 
 
-def _page() -> str:
-    """In the man macros, as man(7) describes them."""
+def page() -> str:
+    """The manual page, in the macros that man(7) describes."""
     parts = [
         f'.TH CONFIG-SUPERVISOR 1 "" "config-supervisor {__version__}" "User Commands"',
         ".nh",  # options and variables are no words to be divided
