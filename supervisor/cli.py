@@ -150,33 +150,34 @@ class Given:
 
 
 def _text_asked_for(words: list[str], form: str) -> str:
-    """The text that is all that the user wants; empty if it is something else. Raises UsageError if there is no such text."""
+    """The text that is all that the user wants; empty if it is something else, or if there is no such text."""
+    if "--version" in words:
+        from supervisor import __version__
+
+        return f"config-supervisor {__version__}"
     for word, after in zip(words, [*words, ""][1:], strict=True):
         name, equals, value = word.partition("=")
         if word in {"-h", "--help"}:
             return usage.help_of(form)
-        if word == "--version":
-            from supervisor import __version__
-
-            return f"config-supervisor {__version__}"
-        if name == "--help":
-            return _one_of(name, value, usage.groups())
         if word == "--man":
             from supervisor import manual
 
             return manual.page()
-        if name == "--completion" and (equals or after):
-            from supervisor import manual
-
-            return _one_of(name, value if equals else after, manual.completions())
+        text = _texts(name).get(value if equals else after)
+        if text:
+            return text
     return ""
 
 
-def _one_of(option: str, value: str, texts: Mapping[str, str]) -> str:
-    """The text of this name. Raises UsageError that names them all."""
-    if value not in texts:
-        raise UsageError([f"{option}={value}: expected {' or '.join(f'{option}={known}' for known in texts)}"])
-    return texts[value]
+def _texts(option: str) -> dict[str, str]:
+    """The texts among which the value of an option chooses; none for most options."""
+    if option == "--help":
+        return usage.groups()
+    if option == "--completion":
+        from supervisor import manual
+
+        return manual.completions()
+    return {}
 
 
 def _to_truth(text: str) -> bool:
@@ -195,12 +196,15 @@ def _problems_of_words(words: list[str], form: str) -> list[str]:
             problems.append(_unexpected(word))
             break
         option = table.get(name)
+        known = _texts(name)
         if option is None:
             problems.append(f"unknown option {name}: {usage.nearest(name, table) or 'see --help'}")
-        elif equals and not option.takes_value:
-            problems.append(f"{name} takes no value")
         elif option.takes_value and not equals and next(rest, None) is None:
             problems.append(f"{name} needs a value: {name}=…")
+        elif known:  # one that is known would have been told by now
+            problems.append(f"{word}: expected {' or '.join(f'{name}={each}' for each in known)}")
+        elif equals and not option.takes_value:
+            problems.append(f"{name} takes no value")
         elif name in seen and not option.is_repeatable:
             problems.append(f"{name} is given more than once")
         seen.add(name)
