@@ -48,8 +48,13 @@ class Forwarding:
         return self._rewrites.get(number, number)
 
     def _is_stop(self, number: int) -> bool:
+        """Whether a signal asks the command to end: TERM, INT and QUIT do, what becomes one of them, and what TERM becomes.
+
+        So does WINCH where no terminal can have changed its size: it is the STOPSIGNAL of Apache's images.
+        """
         sent = self.becomes(number)
-        return sent != 0 and (number in STOP_SIGNALS or sent in STOP_SIGNALS or sent == self.stop_signal)
+        is_of_image = number == signal.SIGWINCH and not self._processes.has_terminal
+        return sent != 0 and (number in STOP_SIGNALS or sent in STOP_SIGNALS or sent == self.stop_signal or is_of_image)
 
     def forward(self, number: int) -> None:
         """Pass a signal on."""

@@ -60,7 +60,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self._wanted: AbstractSet[int] = signal.valid_signals()
-        self.given_mask: AbstractSet[int] = signal.pthread_sigmask(signal.SIG_BLOCK, self._wanted)
+        self.given_mask: AbstractSet[int] = _given(signal.pthread_sigmask(signal.SIG_BLOCK, self._wanted))
         self._signals: dict[int, Signal] = {number: Signal(number) for number in self._wanted if number != signal.SIGCHLD}
         self._words: list[Word] = []
         self.turns = 0
@@ -102,6 +102,17 @@ class Inbox:
             timeout_s = 0.0
         while self._words:
             yield self._words.pop(0)
+
+
+def _given(mask: AbstractSet[int]) -> AbstractSet[int]:
+    """The signals that were blocked for us: docker/launcher.c blocks all before Python starts, and says what it found.
+
+    As the kernel writes it: bit 0 of a hexadecimal number is signal 1.
+    """
+    found = sys._xoptions.get("given_mask")  # noqa: SLF001 - documented: python -X, "values can be retrieved"
+    if found is None:
+        return mask
+    return {number for number in signal.valid_signals() if int(found, 16) >> (number - 1) & 1}
 
 
 if sys.platform == "darwin":

@@ -67,6 +67,7 @@ class Supervisor:
         self._child_logs = _make_child_logs(settings.report, log)
         outputs = self._child_logs.outputs if self._child_logs else None
         self._processes = Processes(inbox.given_mask, init.user, new_session=init.new_session, outputs=outputs)
+        self._forwarding = Forwarding(self._processes, log, init.rewrites, to_group=init.group_kill, own_session=init.new_session)
         self._stop = Event()
         self._may_reload = Event()
         self._board = Board()
@@ -116,10 +117,11 @@ class Supervisor:
         return code
 
     def _wait_for_first(self) -> Applied | Signal | None:
-        word = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
+        stops = self._forwarding.stops
+        word = pid1.wait_for_first(self._inbox, self._processes, stops, self._deadline())
         if word is None and self._fall_back:  # a source has not even said why it cannot tell
             self._fall_back()
-            word = pid1.wait_for_first(self._inbox, self._processes, time.monotonic() + _FALL_BACK_S)
+            word = pid1.wait_for_first(self._inbox, self._processes, stops, time.monotonic() + _FALL_BACK_S)
         return word
 
     def _end_with_first(self) -> int:
@@ -135,9 +137,8 @@ class Supervisor:
         """The main thread's work, until the command ends or we are asked to stop; returns the exit code."""
         init = self._settings.init
         if self._settings.command:
-            processes, log = self._processes, self._log
-            forwarding = Forwarding(processes, log, init.rewrites, to_group=init.group_kill, own_session=init.new_session)
-            stopping = Stopping(forwarding, processes, log, init.kill_timeout_s, init.stop_delay_s, self._hear_stop)
+            processes, forwarding = self._processes, self._forwarding
+            stopping = Stopping(forwarding, processes, self._log, init.kill_timeout_s, init.stop_delay_s, self._hear_stop)
             on_end = self._sync.command_ended if self._sync else lambda _: False
             code = pid1.run(self._inbox, processes, forwarding, stopping, on_end=on_end)
         else:

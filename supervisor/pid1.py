@@ -27,8 +27,8 @@ _KILL_GRACE_S = 1.0
 _LOOK_S = 0.05
 
 
-def wait_for_first(inbox: Inbox, processes: Processes, deadline: float) -> Applied | Signal | None:
-    """Wait until the first configuration is on disk, we are asked to stop, or the deadline is past (None).
+def wait_for_first(inbox: Inbox, processes: Processes, stops: frozenset[int], deadline: float) -> Applied | Signal | None:
+    """Wait until the first configuration is on disk, one of `stops` asks us to stop, or the deadline is past (None).
 
     Other signals are put back into the inbox, in order: they are for the command, which does not run yet.
     """
@@ -37,7 +37,7 @@ def wait_for_first(inbox: Inbox, processes: Processes, deadline: float) -> Appli
         heard = False
         for word in inbox.wait(deadline):
             heard = True
-            if isinstance(word, Applied) or word in STOP_SIGNALS:
+            if isinstance(word, Applied) or word in stops:
                 inbox.put_back(held)
                 return word
             if not _stops_us(word, processes):

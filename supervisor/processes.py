@@ -65,6 +65,11 @@ class Processes:
         self.forwarded: dict[int, int] = {}
         """How often each signal was sent to the command."""
 
+    @property
+    def has_terminal(self) -> bool:
+        """Whether we have a controlling terminal."""
+        return self._terminal.exists
+
     def start(self, command: list[str]) -> int:
         """Start the command in a process group of its own, the foreground one on a terminal, and return its process ID.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from threading import Condition, Thread
 from typing import IO, Any, Self
 
 PROGRAMS = Path(__file__).parent / "programs"
-SUPERVISOR = [sys.executable, "-m", "supervisor"]
+# The program under test: this checkout's, or the one that the variable names, such as the bundle's.
+SUPERVISOR = shlex.split(os.environ.get("SUPERVISOR", "")) or [sys.executable, "-m", "supervisor"]
 # A process namespace of its own, in which the program is PID 1; it dies with the process that made it.
 AS_PID1 = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 DEADLINE_S = 20.0

@@ -77,6 +77,35 @@ def test_a_stop_while_we_wait_for_the_first_configuration_gives_128_and_its_numb
     assert running.out.wait_for_end() == []
 
 
+WITHOUT_TERMINAL = ["setsid", "--wait"]  # a terminal sends WINCH for its own reasons
+
+
+@pytest.mark.parametrize(("number", "option"), [(signal.SIGUSR1, "--stop-signal=USR1"), (signal.SIGWINCH, "--v=0")])
+def test_the_stop_signal_of_an_image_stops_it_before_its_first_configuration(
+    start: Start, root: Path, tmp_path: Path, number: int, option: str
+) -> None:
+    """What the command would be stopped by, and WINCH, the STOPSIGNAL of Apache's images."""
+    words = [f"--manifest={tmp_path}/later.yaml", f"--configroot={root}", option]
+    running = start(*words, command=["echo", "started"], prefix=WITHOUT_TERMINAL)
+    running.wait_for_event("source.problem")
+
+    running.send(number)
+
+    assert running.wait() == 128 + number
+    assert running.out.wait_for_end() == []
+
+
+def test_winch_counts_as_a_stop_where_there_is_no_terminal(start: Start) -> None:
+    """It is passed on, and a command that does not end of it is out of time."""
+    running = start("--kill-timeout=0.1", command=program("show_signals"), prefix=WITHOUT_TERMINAL)
+    running.out.wait_for("ready")
+
+    running.send(signal.SIGWINCH)
+
+    assert running.wait() == 128 + signal.SIGKILL
+    assert running.out.wait_for_end() == ["ready", f"signal {int(signal.SIGWINCH)}"]
+
+
 def test_other_signals_wait_for_the_command(start: Start, manifest: Manifest, root: Path, tmp_path: Path) -> None:
     """A signal that comes before the first configuration is handed on when the command runs."""
     running = start(f"--manifest={tmp_path}/manifest.yaml", f"--configroot={root}", command=program("show_signals"))

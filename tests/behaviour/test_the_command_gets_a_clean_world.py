@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,15 @@ def test_signals_that_were_blocked_and_ignored_for_us_are_so_for_the_command(sta
     assert running.wait() == 0
     ignored = 1 << (signal.SIGHUP - 1) | 1 << (signal.SIGUSR1 - 1)
     assert masks(running.out.wait_for_end())["SigIgn"] == given_masks()["SigIgn"] | ignored
+
+
+def test_signals_that_the_launcher_of_the_bundle_has_blocked_are_not_for_the_command() -> None:
+    """It blocks all of them before Python starts, and says what was blocked before: here signal 10."""
+    words = [sys.executable, "-Xgiven_mask=200", "-m", "supervisor", "--", *SHOW_STATUS]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+
+    assert masks(done.stdout.splitlines())["SigBlk"] == 0x200
 
 
 def test_the_command_has_no_descriptor_of_ours(start: Start, manifest: Manifest, root: Path) -> None:
