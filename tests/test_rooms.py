@@ -44,6 +44,7 @@ LAYERS = {
         "inbox",
         "processes",
         "spawn",
+        "children",
         "unstartable",
         "running_hook",
         "terminal",
@@ -109,6 +110,7 @@ WITHIN_A_LAYER = {
     ("commands", "cli"): "a side command reads its own options",
     ("commands.doctor", "cli"): "it names the variables of the options",
     ("termination", "status"): "it says what the notice board knew last",
+    ("processes", "children"): "the part of it that asks the kernel; nobody else uses it",
     ("processes", "status"): "it fills the command's cell of the notice board",
     ("child_logs", "child_lines"): "what it writes; nobody else uses it",
     ("child_logs", "logs"): "the same descriptors, written in the same way and under the same lock",
@@ -132,7 +134,7 @@ DOORS = {
     r"_?signal\.(signal|set_wakeup_fd|siginterrupt|setitimer|alarm|raise_signal|pthread_kill|pidfd_send_signal)$": {"spawn"},
     r"os\.(fork|forkpty|exec\w+|posix_spawnp?|spawn\w+|system|popen|setpgid|setsid)$": {"spawn"},
     r"os\.(set(res|re|e)?[ug]id|setgroups|initgroups)$": {"spawn"},
-    r"os\.(wait|waitpid|wait[34]|waitid)$": {"processes", "spawn"},  # spawn waits for a process that never became the command
+    r"os\.(wait|waitpid|wait[34]|waitid)$": {"children", "spawn"},  # spawn waits for a process that never became the command
     r"os\.tcsetpgrp$": {"terminal"},
     r"os\.(kill|killpg)$": {"processes", "inbox", "prctl"},  # inbox wakes its own main thread; prctl does what the kernel missed
     r"os\._exit$": {"spawn", "__main__"},
