@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from supervisor.settings import Settings
 
 _PREFIX = "CONFIG_SUPERVISOR_"
-_TEXTS = {"-h", "--help", "--version"}
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 # The variables of the Go program of 2016, and its flag that says what we find out by ourselves.
 _OLD_VARIABLES = {
@@ -91,10 +90,9 @@ class Given:
     """
 
     def __init__(self, words: list[str], environment: Mapping[str, str], form: str = "") -> None:
-        if _TEXTS & set(words):
-            from supervisor import __version__
-
-            raise Leave(f"config-supervisor {__version__}" if "--version" in words else usage.help_of(form))
+        text = _text_asked_for(words, form)
+        if text:
+            raise Leave(text)
         self.words = words
         self.problems = _problems_of_words(words, form)
         self._parsed = {} if self.problems or not words else docopt(usage.docopt_text(form), words, default_help=False)
@@ -151,6 +149,37 @@ class Given:
         return None
 
 
+def _text_asked_for(words: list[str], form: str) -> str:
+    """The text that is all that the user wants; empty if it is something else, or if there is no such text."""
+    if "--version" in words:
+        from supervisor import __version__
+
+        return f"config-supervisor {__version__}"
+    for word, after in zip(words, [*words, ""][1:], strict=True):
+        name, equals, value = word.partition("=")
+        if word in {"-h", "--help"}:
+            return usage.help_of(form)
+        if word == "--man":
+            from supervisor import manual
+
+            return manual.page()
+        text = _texts(name).get(value if equals else after)
+        if text:
+            return text
+    return ""
+
+
+def _texts(option: str) -> dict[str, str]:
+    """The texts among which the value of an option chooses; none for most options."""
+    if option == "--help":
+        return usage.groups()
+    if option == "--completion":
+        from supervisor import manual
+
+        return manual.completions()
+    return {}
+
+
 def _to_truth(text: str) -> bool:
     if text.lower() not in _TRUTHS:
         raise ValueError("expected true or false")
@@ -167,12 +196,15 @@ def _problems_of_words(words: list[str], form: str) -> list[str]:
             problems.append(_unexpected(word))
             break
         option = table.get(name)
+        known = _texts(name)
         if option is None:
             problems.append(f"unknown option {name}: {usage.nearest(name, table) or 'see --help'}")
-        elif equals and not option.takes_value:
-            problems.append(f"{name} takes no value")
         elif option.takes_value and not equals and next(rest, None) is None:
             problems.append(f"{name} needs a value: {name}=…")
+        elif known:  # one that is known would have been told by now
+            problems.append(f"{word}: expected {' or '.join(f'{name}={each}' for each in known)}")
+        elif equals and not option.takes_value:
+            problems.append(f"{name} takes no value")
         elif name in seen and not option.is_repeatable:
             problems.append(f"{name} is given more than once")
         seen.add(name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock
 
+from supervisor.children import all_children, ended, stopped_by
 from supervisor.spawn import World, become_command, start_command
 from supervisor.status import CommandState
 from supervisor.terminal import Terminal
@@ -18,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from _thread import LockType
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from types import TracebackType
     from typing import NoReturn
@@ -125,7 +126,7 @@ class Processes:
         if self._is_told_to_stop:
             return False
         self._terminal.lend(pid)
-        return _stopped_by(pid) != 0
+        return stopped_by(pid) != 0
 
     def kill(self) -> None:
         """Kill the command and its process group."""
@@ -144,7 +145,7 @@ class Processes:
             return
         with self._lock:
             pid = self._pid
-            number = _stopped_by(pid) if pid is not None else 0
+            number = stopped_by(pid) if pid is not None else 0
             if pid is None or number == 0:
                 return
             if number in {signal.SIGTTIN, signal.SIGTTOU} and self._terminal.lend(pid):
@@ -205,7 +206,7 @@ class Processes:
         """Collect every process that has ended; return the command's exit code if it is among them, 128+n for signal n."""
         code = None
         with self._lock:
-            for pid, status in _ended():
+            for pid, status in ended():
                 if pid == self._pid:
                     code = _code(status)
                     self._pid = None
@@ -224,7 +225,7 @@ class Processes:
         they end we are the parent next, if we are a subreaper.
         """
         with self._lock:
-            left = {_EVERYBODY} if os.getpid() == 1 else _children()
+            left = {_EVERYBODY} if os.getpid() == 1 else all_children()
             is_left = False
             for pid in left:
                 try:
@@ -269,42 +270,3 @@ def _kill_group(pid: int, number: int) -> None:
         os.killpg(pid, number)
     except (ProcessLookupError, PermissionError):
         pass  # it is gone, or has become somebody whom we must not signal
-
-
-def _stopped_by(pid: int) -> int:
-    """The signal that has stopped a child, 0 if it is not stopped. It is only looked at: the state stays to be seen again."""
-    try:
-        info = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT)
-    except (AttributeError, ChildProcessError):  # macOS has no waitid
-        return 0
-    return info.si_status if info else 0
-
-
-def _ended() -> Iterator[tuple[int, int]]:
-    """Each child that has ended, with its wait status. All of them at each wake-up: SIGCHLDs merge."""
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
-        yield pid, status
-
-
-def _children() -> set[int]:
-    """The processes whose parent we are, by proc(5); none where /proc is not ours."""
-    children = set()
-    try:
-        names = os.listdir("/proc") if os.readlink("/proc/self") == str(os.getpid()) else []
-    except OSError:
-        names = []
-    for name in names:
-        try:
-            with open(f"/proc/{name}/stat", "rb") as file:
-                parent = int(file.read().rpartition(b")")[2].split()[1])
-        except (OSError, IndexError):
-            continue
-        if parent == os.getpid():
-            children.add(int(name))
-    return children

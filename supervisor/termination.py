@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from supervisor.status import CommandState
 
 _BYTES_MAX = 4096
+_CUT = " …"
 
 
 def usual_termination_log() -> str | None:
@@ -50,10 +51,11 @@ def write_termination_log(path: str | None, facts: dict[str, object]) -> None:
     from json import dumps
 
     line = dumps(facts).encode()
-    if len(line) >= _BYTES_MAX:
-        name = max(facts, key=lambda name: len(str(facts[name])))
-        kept = str(facts[name])[: max(0, len(str(facts[name])) - (len(line) - _BYTES_MAX) - 64)]
-        line = dumps({**facts, name: f"{kept} …"}).encode()
+    while len(line) >= _BYTES_MAX:
+        longest = max(facts, key=lambda name: len(str(facts[name])))
+        kept = str(facts[longest]).removesuffix(_CUT)
+        facts = {**facts, longest: kept[: len(kept) * 9 // 10] + _CUT}  # by shares: each letter may take six bytes
+        line = dumps(facts).encode()
     with suppress(OSError):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:

@@ -115,7 +115,7 @@ Report:
   --unhealthy-after=SECONDS    /livez fails when a reload has been failing so long; 0: never (60)
   --events                     write Kubernetes Events of what becomes of changes, on the pod
   --termination-log=FILE       one JSON line at the end (/dev/termination-log, if it exists)
-  --child-logs=HOW             raw, or json: each line that the command prints becomes a JSON line (raw)
+  --child-logs=HOW             json: each line it prints becomes a JSON line; raw: as it is (raw)
   --log-format=FORMAT          json, text, or auto: text on a terminal, else json (auto)
   --log-level=LEVEL            debug, info, warning or error (info)
   --v=N                        2 or more is --log-level=debug, as in the Go program
@@ -124,8 +124,10 @@ Cluster:
   --kubeconfig=FILE            instead of the service account, $KUBECONFIG or ~/.kube/config
   --context=NAME               a context of the kubeconfig
 
-  -h, --help                   show this
+  -h, --help                   show this; --help=reload and so on: one group of it
   --version                    show the version
+  --completion=SHELL           what bash or zsh needs to complete all this, for it to source
+  --man                        a manual page, for man -l -
 """
 
 # What each side command is for, and the options that it has besides those of a run.
@@ -170,7 +172,7 @@ does not answer. Fit for an exec probe.
     ),
 }
 
-_FOOT = """\
+FOOT = """\
 Options with … can be repeated. By environment: --reload-http is CONFIG_SUPERVISOR_RELOAD_HTTP, and
 so on; repeatable ones are split at newlines, flags are true or false. The command line wins.
 
@@ -178,7 +180,7 @@ Exit codes: the command's own; 128+n if signal n ended it; 127 no such command, 
 125 a fault of ours, 2 wrong usage. A sidecar that is asked to stop leaves with 0.
 """
 
-HELP = f"{_HEAD}\n{_OPTIONS}\n{_FOOT}".rstrip()
+HELP = f"{_HEAD}\n{_OPTIONS}\n{FOOT}".rstrip()
 
 
 class Option(NamedTuple):
@@ -197,19 +199,42 @@ def help_of(form: str) -> str:
     return f"{about}\n{usage}\n\n{more}\nAnd all options of a run: see config-supervisor --help."
 
 
+def groups() -> dict[str, str]:
+    """The part of the table for each group, by the last word of its title in small letters, as `reload`."""
+    parts = re.findall(r"^([A-Z][a-z ]+):\n((?:  .*\n)+)", _OPTIONS, re.MULTILINE)
+    return {title.split()[-1].lower(): f"{title}:\n{rows}" for title, rows in parts}
+
+
+class Row(NamedTuple):
+    """One option, as the table tells it."""
+
+    name: str
+    value: str
+    """What stands for the value, as SECONDS; empty: it takes none."""
+    is_repeatable: bool
+    meaning: str
+
+
+def rows(table: str) -> list[Row]:
+    """The options of a part of the table, with the whole meaning of each on one line."""
+    found = re.findall(r"^  (?:-h, )?(--[a-z-]+)(?:=(\S+))?( …)?(.*(?:\n {6,}.*)*)", table, re.MULTILINE)
+    return [Row(name, value, bool(more), " ".join(meaning.split())) for name, value, more, meaning in found]
+
+
 def options(form: str = "") -> dict[str, Option]:
     """Every option of a run, or of a side command, by name."""
-    lines = re.findall(r"^  (?:-h, )?(--[a-z-]+)(=\S+)?( …)?", _table(form), re.MULTILINE)
+    lines = re.findall(r"^  (?:-h, )?(--[a-z-]+)(=\S+)?( …)?", table(form), re.MULTILINE)
     return {name: Option(bool(value), bool(more)) for name, value, more in lines}
 
 
 def docopt_text(form: str = "") -> str:
     """The same table with the one usage line that docopt needs to know which options can be repeated."""
     repeatable = " ".join(f"[{name}=VALUE]..." for name, option in options().items() if option.is_repeatable)
-    return f"Usage:\n  config-supervisor {repeatable} [options]\n\n{_table(form)}"
+    return f"Usage:\n  config-supervisor {repeatable} [options]\n\n{table(form)}"
 
 
-def _table(form: str) -> str:
+def table(form: str = "") -> str:
+    """The rows of a run, or of a side command."""
     return _OPTIONS + (FORMS[form][1] if form else "")
 
 

@@ -16,6 +16,7 @@ from supervisor import __version__
 from tests.checkout import README, REPOSITORY, clone
 from tests.conftest import Manifest, Start
 from tests.running import eventually, pids_with, program
+from tests.side import side
 from tests.terminal import Terminal, terminal
 
 INSTALL_S = 600.0  # what pip may take on a busy machine
@@ -46,7 +47,9 @@ def test_every_command_is_run_by_a_test() -> None:
     commands = {command for block in blocks("sh") for command in block.splitlines()}
 
     image = "docker build -t config-supervisor -f docker/Dockerfile ."
-    assert commands == {"make run", "make test", "python3 -m pip install .", image}
+    side_commands = {command for command in commands if command.startswith("config-supervisor ")}
+    assert commands - side_commands == {"make run", "make test", "python3 -m pip install .", image}
+    assert {command.split()[1] for command in side_commands} == {"doctor", "check", "rbac", "status"}
     assert (REPOSITORY / "docker" / "Dockerfile").is_file()
 
 
@@ -79,6 +82,13 @@ def test_make_run_shows_a_reload_within_a_second_of_an_edit(fresh: Path, environ
     assert took_s < 1
     assert os.listdir(environment["TMPDIR"]) == []
     eventually(lambda: not pids_with(environment["TMPDIR"]), "no process is left")
+
+
+def test_side_commands_are_no_wrong_usage() -> None:
+    """Each runs; here there is no cluster, and nobody listens, which is to be mended."""
+    commands = [command.split()[1:] for block in blocks("sh") for command in block.splitlines() if command.startswith("config-s")]
+
+    assert {words[0]: side(*words).code for words in commands} == {"doctor": 1, "check": 0, "rbac": 0, "status": 1}
 
 
 @pytest.mark.slow

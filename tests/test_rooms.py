@@ -38,12 +38,13 @@ LAYERS = {
         *("source", "source.decode", "source.folder", "source.local", "source.manifest", "source.objects"),
         *("reload", "reload.by_command", "reload.by_exit", "reload.by_http", "reload.by_restart", "reload.by_signal"),
         *("confirm", "ledger", "trial", "splay"),
-        *("items", "convert", "convert_reload", "convert_wanted", "profiles", "usage"),
+        *("items", "convert", "convert_reload", "convert_wanted", "profiles", "usage", "manual"),
     },
     2: {
         "inbox",
         "processes",
         "spawn",
+        "children",
         "unstartable",
         "running_hook",
         "terminal",
@@ -104,9 +105,12 @@ WITHIN_A_LAYER = {
     ("cluster", "login"): "the part of it that becomes somebody; nobody else uses it",
     ("entry", "main"): "a run is built and wired there",
     ("entry", "commands"): "a side command is chosen by the first word",
+    ("manual", "usage"): "the same table in other forms",
+    ("manual", "profiles"): "their names can be completed",
     ("commands", "cli"): "a side command reads its own options",
     ("commands.doctor", "cli"): "it names the variables of the options",
     ("termination", "status"): "it says what the notice board knew last",
+    ("processes", "children"): "the part of it that asks the kernel; nobody else uses it",
     ("processes", "status"): "it fills the command's cell of the notice board",
     ("child_logs", "child_lines"): "what it writes; nobody else uses it",
     ("child_logs", "logs"): "the same descriptors, written in the same way and under the same lock",
@@ -130,7 +134,7 @@ DOORS = {
     r"_?signal\.(signal|set_wakeup_fd|siginterrupt|setitimer|alarm|raise_signal|pthread_kill|pidfd_send_signal)$": {"spawn"},
     r"os\.(fork|forkpty|exec\w+|posix_spawnp?|spawn\w+|system|popen|setpgid|setsid)$": {"spawn"},
     r"os\.(set(res|re|e)?[ug]id|setgroups|initgroups)$": {"spawn"},
-    r"os\.(wait|waitpid|wait[34]|waitid)$": {"processes", "spawn"},  # spawn waits for a process that never became the command
+    r"os\.(wait|waitpid|wait[34]|waitid)$": {"children", "spawn"},  # spawn waits for a process that never became the command
     r"os\.tcsetpgrp$": {"terminal"},
     r"os\.(kill|killpg)$": {"processes", "inbox", "prctl"},  # inbox wakes its own main thread; prctl does what the kernel missed
     r"os\._exit$": {"spawn", "__main__"},

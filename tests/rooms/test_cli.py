@@ -12,6 +12,7 @@ import pytest
 from supervisor import __version__, cli, usage
 from supervisor.errors import UsageError
 from supervisor.settings import (
+    Address,
     ClusterSettings,
     FileSettings,
     HttpSettings,
@@ -141,6 +142,14 @@ OPTIONS = [
     ("--user", "root:4711", "init.user", User("root:4711", 0, 4711, (), "/root")),
     ("--user", "54321", "init.user", User("54321", 54321, os.getgid(), (), "/")),
     ("--user", "54321:root", "init.user", User("54321:root", 54321, 0, (), "/")),
+    ("--listen", "127.0.0.1:80", "report.listen", Address("127.0.0.1", 80)),
+    ("--listen", ":0", "report.listen", Address("", 0)),
+    ("--listen", "[::1]:8080", "report.listen", Address("::1", 8080)),
+    ("--listen", "my-host.example:1", "report.listen", Address("my-host.example", 1)),
+    ("--listen", "unix:/run/x.sock", "report.listen", Address(path="/run/x.sock")),
+    ("--unhealthy-after", "0", "report.unhealthy_after_s", 0.0),
+    ("--termination-log", "/tmp/why", "report.termination_log", "/tmp/why"),
+    ("--child-logs", "json", "report.child_logs", "json"),
     ("--log-format", "text", "logs.format", "text"),
     ("--log-format", "json", "logs.format", "json"),
     ("--log-level", "debug", "logs.level", 10),
@@ -294,6 +303,9 @@ def test_the_table_above_knows_every_option() -> None:
         "--reload-none",
         "--no-rollback",
         "--expand",
+        "--events",
+        "--man",
+        "--completion",
     }
     known = {option for option, *_ in OPTIONS + FLAGS} | flags | {"--reload-http-method", "--help", "--version"}
 
@@ -516,14 +528,24 @@ def test_version_is_name_and_number(words: list[str]) -> None:
         (["sleep", "60"], "unexpected word 'sleep': put -- before the command"),
         ([*SIDECAR, "app", "--port=80"], "unexpected word 'app': put -- before the command"),
         ([""], "unexpected word '': put -- before the command"),
-        (["--config-map=app"], "unknown option --config-map: see --help"),
-        (["--configma=app"], "unknown option --configma: see --help"),
-        (["--configroo=x"], "unknown option --configroo: see --help"),
+        (["--config-map=app"], "unknown option --config-map: did you mean --configmap?"),
+        (["--configma=app"], "unknown option --configma: did you mean --configmap?"),
+        (["--configroo=x"], "unknown option --configroo: did you mean --configroot?"),
         (["-x"], "unknown option -x: see --help"),
         (["-"], "unknown option -: see --help"),
         (["--CONFIGMAP=app"], "unknown option --CONFIGMAP: see --help"),
+        (["--listen=80"], "--listen=80: expected HOST:PORT, :PORT, [IPV6]:PORT or unix:PATH"),
+        (["--listen=:65536"], "--listen=:65536: expected HOST:PORT"),
+        (["--listen=::1:80"], "--listen=::1:80: expected HOST:PORT"),
+        (["--listen=unix:"], "--listen=unix:: expected unix:PATH"),
+        (["--listen=unix:/" + "x" * 107], "a path of at most 107 bytes"),
+        (["--termination-log=/"], "--termination-log=/: is a folder"),
+        (["--termination-log=/no/such/folder"], "its folder does not exist"),
+        (["--child-logs=text", "--", "x"], "--child-logs=text: expected raw or json"),
+        (["--events", "--", "x"], "--events without a source: nothing would be told"),
         (["--running-in-cluster=maybe"], "unknown option --running-in-cluster: see --help"),
-        (["--help=me"], "--help takes no value"),
+        (["--help=me"], "--help=me: expected --help=wanted or --help=files or "),
+        (["--completion=fish"], "--completion=fish: expected --completion=bash or --completion=zsh"),
         (["--version="], "--version takes no value"),
         (["--configmap"], "--configmap needs a value: --configmap=…"),
         (["--configroot=/a", "--log-level", "--", "app"], "--log-level needs a value: --log-level=…"),
@@ -730,10 +752,10 @@ def test_all_wrong_values_are_told_at_once() -> None:
 
 def test_all_wrong_words_are_told_at_once() -> None:
     """Unknown options, missing values, too many; and a word of a command without dashes."""
-    assert problems("--one", "--two=2", "--help=x", "--v=1", "--v=1", "--log-level") == [
-        "unknown option --one: see --help",
+    assert problems("--one", "--two=2", "--man=x", "--v=1", "--v=1", "--log-level") == [
+        "unknown option --one: did you mean --once?",
         "unknown option --two: see --help",
-        "--help takes no value",
+        "--man takes no value",
         "--v is given more than once",
         "--log-level needs a value: --log-level=…",
     ]
@@ -741,7 +763,7 @@ def test_all_wrong_words_are_told_at_once() -> None:
 
 def test_a_usage_error_says_all_in_one_text_too() -> None:
     """For whoever prints the exception."""
-    with pytest.raises(UsageError, match="unknown option --one: see --help; unknown option --two: see --help"):
+    with pytest.raises(UsageError, match=r"unknown option --one: did you mean --once\?; unknown option --two: see --help"):
         cli.read(["--one", "--two"], {})
 
 
