@@ -118,6 +118,33 @@ def test_rbac_prints_no_more_than_is_needed(allow: Allow) -> None:
     }
 
 
+def test_a_selector_needs_all_of_its_kind_and_secrets_are_a_kind(allow: Allow) -> None:
+    """RBAC knows no labels."""
+    documents = allow("--configmap=production/a", "--configmap-selector=production/app=web", "--secret=production/s")
+    (rules,) = (document["rules"] for document in documents if document["kind"] == "Role")
+
+    assert rules == [
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list", "watch"]},
+        {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["s"], "verbs": ["list", "watch"]},
+    ]
+
+
+@needs_root
+def test_secrets_and_selectors_work_with_what_rbac_prints(
+    api: RealApi, client: Client, allow: Allow, start: Start, name: str, root: Path, tmp_path: Path
+) -> None:
+    """All ConfigMaps with a label, and one Secret by its name."""
+    client.create("ConfigMap", "production", name, {"key": "1"}, labels={"app": name})
+    client.create("Secret", "production", f"{name}-s", {"password": "canary"})
+    options = (f"--configmap-selector=production/app={name}", f"--secret=production/{name}-s")
+    allow(*options)
+    running = start(*options, f"--configroot={root}", **in_pod(api, tmp_path), command=program("show_config", f"{root}/key"))
+    running.out.wait_for("^started '1'$")
+
+    assert (root / "password").read_text() == "canary"
+    assert running.events("source.problem") == []
+
+
 @needs_root
 def test_without_the_right_to_write_events_one_line_says_so(
     api: RealApi, client: Client, allow: Allow, start: Start, name: str, root: Path, tmp_path: Path
