@@ -183,7 +183,7 @@ def test_one_line_tells_of_each_revision_and_no_line_of_contents(start: Start, m
     running.stop()
 
     assert applied["verdict"] == "applied"
-    assert applied["origins"] == [{"kind": "ConfigMap", "namespace": "", "name": "app", "resource_version": ""}]
+    assert applied["origins"] == [{"kind": "ConfigMap", "namespace": "default", "name": "app", "resource_version": ""}]
     assert applied["changed"] == [
         {"path": "key", "what": "changed", "bytes": 12},
         {"path": "other", "what": "removed", "bytes": 0},

@@ -114,4 +114,4 @@ def test_no_configuration_in_time_gives_125_and_the_reason(start: Start, root: P
     assert running.out.wait_for_end() == []
     message = running.wait_for_event("start.failed")["message"]
     assert "no configuration after 0.2 s (--startup-timeout)" in message
-    assert f"cannot read {tmp_path}/missing.yaml: No such file or directory" in message
+    assert f"cannot read {tmp_path}/missing.yaml: there is no such file" in message
