@@ -47,7 +47,7 @@ class Health:
     def why_not_started(self) -> str:
         """The first configuration is not on disk yet; without a source there is nothing to wait for."""
         if self._has_sources and not self._board.begun:
-            problems = [f"{source.name}: {source.problem}" for source in self._board.sources.values() if source.problem]
+            problems = [f"{source.name}: {source.problem}" for source in list(self._board.sources.values()) if source.problem]
             config = self._board.config
             problems += [config.last.outcome.reason] if config and config.last.outcome.reason else []
             return "; ".join(["no configuration is live yet", *problems])

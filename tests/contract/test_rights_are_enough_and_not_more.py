@@ -188,6 +188,21 @@ def test_outside_of_a_pod_events_lie_on_the_configmap(
     assert found["ConfigApplied"]["involvedObject"]["kind"] == "ConfigMap"
 
 
+def test_the_event_of_a_change_that_killed_the_command_is_not_lost(
+    api: RealApi, client: Client, start: Start, name: str, root: Path, tmp_path: Path
+) -> None:
+    """We leave at once when the command has died of it, but for the moment that the Event takes."""
+    client.create("ConfigMap", "default", name, {"key": "good"})
+    options = (kubeconfig(api, tmp_path), f"--configmap={name}", f"--configroot={root}", "--events", "--settle=0.5")
+    dies = f"trap 'grep -q bad {root}/key && exit 9' HUP; echo started; while :; do sleep 0.05; done"
+    running = start(*options, "--reload-interval=0", command=["sh", "-c", dies])
+    running.wait_for_event("config.applied")
+    client.replace("ConfigMap", "default", name, {"key": "bad"})
+
+    assert running.wait() == 9
+    assert {"ConfigRolledBack"} <= {event["reason"] for event in events(client, "default", name)}
+
+
 def test_what_happens_again_is_counted_up(
     api: RealApi, client: Client, start: Start, name: str, root: Path, tmp_path: Path
 ) -> None:
