@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import needs_root
 from tests.inits import Init, every_init
-from tests.running import AS_PID1, SUPERVISOR, program
+from tests.running import AS_PID1, SUPERVISOR, descendants, eventually, program
 from tests.terminal import Terminal, terminal
 
 ECHO = 'echo re""ady; while read line; do echo "got <$line>"; done; exit 3'
@@ -54,6 +54,24 @@ def test_ctrl_z_gives_the_shell_its_prompt_and_fg_goes_on(init: Init, tmp_path: 
         screen.type("echo code $?\n")
 
         screen.wait_for("code 3")
+
+
+def test_fg_gives_the_command_the_terminal_before_it_asks_for_it() -> None:
+    """So that the first key reaches it."""
+    with shell() as screen:
+        screen.type(f"{LINE} -- sh -c 'echo re\"\"ady $$; exec sleep 60'\n")
+        screen.wait_for("ready [0-9]+\r")
+        pid = int(re.findall("ready ([0-9]+)", screen.seen)[0])
+        assert screen.foreground() == pid
+        screen.type("\x1a")
+        screen.wait_for("Stopped")
+        answers(screen, "prompt")
+        assert screen.foreground() == screen.process.pid
+        screen.type("fg\n")
+
+        eventually(lambda: screen.foreground() == pid, "the command has the terminal")
+        screen.type("\x03")
+        screen.wait_for(r"\^C(.|\n)*2> $")
 
 
 @every_init("session")
@@ -152,9 +170,9 @@ def test_a_job_that_ended_in_the_background_leaves_the_terminal_alone(tmp_path: 
         screen.type("bg\n")
         answers(screen, "prompt")
         (tmp_path / "now").touch()
-        screen.type("wait\n")
-        screen.wait_for("Done")
+        eventually(lambda: not descendants(screen.process.pid), "the job has ended")
 
+        assert screen.foreground() == screen.process.pid
         answers(screen, "still")
 
 
