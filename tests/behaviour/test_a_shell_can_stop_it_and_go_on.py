@@ -33,12 +33,11 @@ def answers(screen: Terminal, question: str) -> None:
     screen.wait_for(f"{question}-42")
 
 
-@every_init("session")
-def test_ctrl_z_gives_the_shell_its_prompt_and_fg_goes_on(init: Init, tmp_path: Path) -> None:
+def test_ctrl_z_gives_the_shell_its_prompt_and_fg_goes_on(tmp_path: Path) -> None:
     """The terminal is the shell's meanwhile, and the command's again afterwards. tini leaves the shell hanging."""
     (tmp_path / "script").write_text(ECHO)
     with shell() as screen:
-        screen.type(f"{' '.join([*init.words, *init.told()])} -- sh {tmp_path}/script\n")
+        screen.type(f"{LINE} -- sh {tmp_path}/script\n")
         screen.wait_for("ready")
         for number in ("one", "two", "three"):
             screen.type(f"{number}\n")
@@ -114,9 +113,12 @@ def test_bg_lets_the_command_run_without_the_terminal(tmp_path: Path) -> None:
 
 def test_a_job_that_was_started_in_the_background_can_be_brought_to_the_foreground(tmp_path: Path) -> None:
     """A shell sends no CONT to a job that runs: it is when the command wants to read that we hand the terminal on."""
-    (tmp_path / "script").write_text(f'until [ -e {tmp_path}/now ]; do sleep 0.01; done; read line; echo "got <$line>"')
+    (tmp_path / "script").write_text(
+        f'echo re""ady; until [ -e {tmp_path}/now ]; do sleep 0.01; done; read line; echo "got <$line>"'
+    )
     with shell() as screen:
         screen.type(f"{LINE} -- sh {tmp_path}/script &\n")
+        screen.wait_for("ready")
         answers(screen, "prompt")
         screen.type("fg\n")
         screen.wait_for(r"fg\r\n.*script")
