@@ -20,7 +20,7 @@ help:  ## show this
 run: .venv/ready  ## run a small app under the supervisor, and reload it when you edit $(EXAMPLE)
 	@root=$$(mktemp -d) && trap 'rm -rf "$$root"' EXIT && \
 	echo "Edit $(EXAMPLE), save it, and see the greeter reload. Ctrl-C ends it." && \
-	$(BIN)/config-supervisor --manifest=$(EXAMPLE) --configroot="$$root/config" -- \
+	$(BIN)/python -m supervisor --manifest=$(EXAMPLE) --configroot="$$root/config" -- \
 		$(BIN)/python examples/greeter.py "$$root/config"
 
 test: .venv/ready  ## the default tests: under three minutes

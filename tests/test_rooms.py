@@ -99,6 +99,7 @@ WITHIN_A_LAYER = {
     ("files", "generation"): "a layout shows a generation",
     ("files", "links"): "it takes the other layout's names away, when the layout was changed",
     ("files", "disk"): "through the one door",
+    ("generation", "disk"): "through the one door",
     ("generation", "stamp"): "it takes over files that nobody has touched",
     ("disk", "stamp"): "the part of the door that is about one file",
     ("notify", "inotify"): "its door to the kernel; nobody else uses it",
