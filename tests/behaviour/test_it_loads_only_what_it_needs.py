@@ -2,8 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import HttpApp, Manifest, Start
 from tests.running import Running
+
+pytestmark = pytest.mark.plain
 
 CLUSTER = {"kubernetes", "urllib3", "requests", "aiohttp"}
 SOURCES = {"yaml", "inotify_simple"}
