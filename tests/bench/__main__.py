@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
+import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.bench import child_logs, fleet, inits, propagation, rest, start
-from tests.bench.cluster import Cluster, cluster
-from tests.bench.rows import Row, Skipped
+from tests.bench.cluster import cluster
+from tests.bench.rows import Row, Missing
 from tests.bench.table import as_json, machine, render
 
-Rows = Iterator[Row | Skipped]
+Rows = Iterator[Row | Missing]
 
 _OF_INIT: dict[str, Callable[..., Rows]] = {
     "start of a plain init": start.plain_rows,
@@ -50,24 +53,33 @@ def main() -> None:
     print("\n" + ", ".join(f"{name} {value}" for name, value in machine().items()))
     if wanted.json:
         wanted.json.write_text(as_json(rows, quick=wanted.quick) + "\n")
+    if any(isinstance(row, Missing) and row.failed for row in rows):
+        sys.exit(1)
 
 
 def _rows(what: str, only: str, *, quick: bool) -> Rows:
     without = _OF_INIT if what == "init" else _OF_INIT | _OTHER
     with_cluster = {name: rows for name, rows in _WITH_CLUSTER.items() if what == "all" and only in name}
     if with_cluster and not os.environ.get("KUBEBUILDER_ASSETS"):
-        yield from (Skipped(name, "no KUBEBUILDER_ASSETS") for name in with_cluster)
+        yield from (Missing(name, "no KUBEBUILDER_ASSETS") for name in with_cluster)
     elif with_cluster:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder, cluster(Path(folder)) as api:
-            yield from _all(with_cluster, api, quick=quick)
+            for name, rows in with_cluster.items():
+                yield from _as_measured(name, rows(api, quick=quick))
     for name, rows in without.items():
         if only in name:
-            yield from rows(quick=quick)
+            yield from _as_measured(name, rows(quick=quick))
 
 
-def _all(groups: dict[str, Callable[..., Rows]], api: Cluster, *, quick: bool) -> Rows:
-    for rows in groups.values():
-        yield from rows(api, quick=quick)
+def _as_measured(name: str, rows: Rows) -> Rows:
+    """Show each row to whoever waits. A group that fails leaves a word in the table, and the others go on."""
+    try:
+        for row in rows:
+            print(render([row]).splitlines()[-1], file=sys.stderr, flush=True)
+            yield row
+    except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
+        traceback.print_exc()
+        yield Missing(name, f"{type(error).__name__}: {error}".splitlines()[0], failed=True)
 
 
 if __name__ == "__main__":

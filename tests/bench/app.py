@@ -16,6 +16,7 @@ path = sys.argv[1]
 
 
 def told(*_: object) -> None:
+    """Stamp, read, stamp, print."""
     told_ns = time.monotonic_ns()
     with open(path, "rb", buffering=0) as file:
         start = file.read(8)

@@ -1,4 +1,4 @@
-"""The least that reads one ConfigMap with the official client library: import ApiClient and Configuration, GET, then start the command.
+"""The least that reads one ConfigMap with the official client library: import ApiClient, GET, start the command.
 
     bare_client.py URL CA TOKEN NAME [COMMAND...]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 import time
@@ -10,17 +11,17 @@ from pathlib import Path
 
 from tests.bench.contenders import available, program
 from tests.bench.rounds import interleave, say
-from tests.bench.rows import Budget, Row, Skipped
+from tests.bench.rows import Budget, Row, Missing
 
 _WHAT = "--child-logs=json, throughput"
 _LINE = b"2026-11-24T12:00:00Z GET /api/v1/items?page=%08d 200 1534 0.0021 a line as many programs print it\n"
 
 
-def rows(*, quick: bool) -> Iterator[Row | Skipped]:
+def rows(*, quick: bool) -> Iterator[Row | Missing]:
     """Against `cat` through a pipe."""
     options = available("--child-logs=json")
     if not options:
-        yield Skipped(_WHAT, "the program has no --child-logs")
+        yield Missing(_WHAT, "the program has no --child-logs")
         return
     say("throughput of logs")
     lines = 10_000 if quick else 1_000_000
@@ -42,7 +43,7 @@ def _pass(words: Sequence[str], lines: int, size_mb: float) -> dict[str, float]:
     with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout
         found = 0
-        while part := process.stdout.read1(2**20):
+        while part := os.read(process.stdout.fileno(), 2**20):
             found += part.count(b"\n")
     took_s = time.monotonic() - began
     if process.returncode or found != lines:

@@ -22,12 +22,15 @@ from tests.stand_ins.real_api import ADMIN_TOKEN, RealApi
 
 KIB = 1024
 
+# One event for each request: the end of a list, the start of a watch.
+_CONFIGMAPS = [{"group": "", "resources": ["configmaps"]}]
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
-    "omitStages": ["RequestReceived", "ResponseComplete"],
+    "omitStages": ["RequestReceived"],
     "rules": [
-        {"level": "Metadata", "verbs": ["get", "list", "watch"], "resources": [{"group": "", "resources": ["configmaps"]}]},
+        {"level": "Metadata", "verbs": ["watch"], "resources": _CONFIGMAPS, "omitStages": ["ResponseComplete"]},
+        {"level": "Metadata", "verbs": ["get", "list"], "resources": _CONFIGMAPS},
         {"level": "None"},
     ],
 }

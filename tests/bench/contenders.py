@@ -123,6 +123,7 @@ class Contender:
 
     def has_said_something(self) -> bool:
         """Whether a line of its standard output can be read."""
+        assert self._process.stdout
         return bool(select.select([self._process.stdout], [], [], 0)[0])
 
     def wait_until_told(self, start: int) -> Told:

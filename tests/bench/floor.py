@@ -24,6 +24,7 @@ headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
 
 
 def write(data: dict[str, str]) -> None:
+    """Write each file beside its place and rename it."""
     for key, text in data.items():
         with open(f"{folder}/.{key}", "w", encoding="utf-8") as file:
             file.write(text)
@@ -31,6 +32,7 @@ def write(data: dict[str, str]) -> None:
 
 
 def tell() -> None:
+    """Tell the app."""
     if way == "signal":
         os.kill(pid, signal.SIGHUP)
         return
@@ -41,6 +43,7 @@ def tell() -> None:
 
 
 def lines(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    """Each line of a stream as soon as it is there."""
     parts = []
     while part := answer.read1(65536):
         parts.append(part)

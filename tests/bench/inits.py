@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.bench.contenders import Contender, app, program, script
 from tests.bench.rounds import interleave, say
-from tests.bench.rows import Budget, Row, Skipped
+from tests.bench.rows import Budget, Row, Missing
 from tests.running import AS_PID1
 
 # What each needs to work where it is not PID 1.
@@ -30,17 +30,17 @@ def installed(*, as_pid1: bool) -> dict[str, list[str]]:
     return {name: words for name, words in (_INITS_AS_PID1 if as_pid1 else _INITS).items() if shutil.which(name)}
 
 
-def rows(*, quick: bool) -> Iterator[Row | Skipped]:
+def rows(*, quick: bool) -> Iterator[Row | Missing]:
     """Each init as PID 1 of a namespace of its own."""
     if os.geteuid() != 0:
-        yield Skipped("signal → handler; orphans reaped", "needs root, to make PID namespaces")
+        yield Missing("signal → handler; orphans reaped", "needs root, to make PID namespaces")
         return
     yield from _signal_rows(300 if not quick else 5)
     for number, rounds in ((2000, 10), (10_000, 4)) if not quick else ((50, 2),):
         yield from _orphan_rows(number, rounds)
 
 
-def _signal_rows(rounds: int) -> Iterator[Row | Skipped]:
+def _signal_rows(rounds: int) -> Iterator[Row | Missing]:
     say("signals")
     inits = _inits()
     inits["dumb-init again"] = inits.get("dumb-init", [])
@@ -71,7 +71,7 @@ def _signal(contender: Contender, pid: int) -> dict[str, float]:
     return {"handler": (contender.wait_until_told(0).at_ns - sent_ns) / 1e3}
 
 
-def _orphan_rows(number: int, rounds: int) -> Iterator[Row | Skipped]:
+def _orphan_rows(number: int, rounds: int) -> Iterator[Row | Missing]:
     for kind, what in _ORPHANS.items():
         say(what.format(number))
         inits = {name: words for name, words in _inits().items() if name != "dumb-init"}
@@ -97,9 +97,9 @@ def _inits() -> dict[str, list[str]]:
     return {"ours": [*program(), "--"], "minimal Python init": script("minimal_init"), **installed(as_pid1=True)}
 
 
-def _rows(what: str, unit: str, times: Mapping[str, list[float]], budget_against: str) -> Iterator[Row | Skipped]:
+def _rows(what: str, unit: str, times: Mapping[str, list[float]], budget_against: str) -> Iterator[Row | Missing]:
     if budget_against and budget_against not in times:
-        yield Skipped(f"{what}, against {budget_against}", f"{budget_against} is not installed")
+        yield Missing(f"{what}, against {budget_against}", f"{budget_against} is not installed")
     for name, theirs in times.items():
         if name != "ours" and not name.endswith(" again"):
             yield Row(what, unit, times["ours"], name, theirs, Budget("times", 1.5) if name == budget_against else None)

@@ -3,7 +3,7 @@
 It forwards signals, reaps orphans, and leaves with the command's code.
 """
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # what signal.py wraps; it has no stubs
 import os
 import sys
 

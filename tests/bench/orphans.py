@@ -27,8 +27,8 @@ if os.fork() == 0:
     if kind == "inherited":
         for pid in pids:
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    with open(numbers_in, "wb") as file:
-        file.write(b"%d %d\n" % (os.getpid(), len(pids)) + b"".join(b"%d\n" % pid for pid in pids))
+    with open(numbers_in, "wb") as numbers:
+        numbers.write(b"%d %d\n" % (os.getpid(), len(pids)) + b"".join(b"%d\n" % pid for pid in pids))
     if kind == "inherited":
         os.read(told, 1)
     os._exit(0)
@@ -38,6 +38,7 @@ os.close(told)
 
 
 def is_there(pid: int) -> bool:
+    """Whether the process lives, or is a zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -45,9 +46,9 @@ def is_there(pid: int) -> bool:
     return True
 
 
-with open(numbers_out, "rb") as file:
-    parent, count = map(int, file.readline().split())
-    pids = [int(file.readline()) for _ in range(count)]
+with open(numbers_out, "rb") as lines:
+    parent, count = map(int, lines.readline().split())
+    pids = [int(lines.readline()) for _ in range(count)]
 assert len(pids) == wanted
 if kind == "dying":
     os.waitpid(parent, 0)

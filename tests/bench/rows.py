@@ -78,15 +78,16 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """A row that could not be measured here, and why."""
+class Missing:
+    """What was not measured, and why: it cannot be measured here (skipped), or measuring failed."""
 
     what: str
     reason: str
+    failed: bool = False
 
     def as_data(self) -> dict[str, Any]:
         """The same, for JSON."""
-        return {"what": self.what, "skipped": self.reason}
+        return {"what": self.what, "failed" if self.failed else "skipped": self.reason}
 
 
 def spread(samples: list[float]) -> tuple[float, float] | None:

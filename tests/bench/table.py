@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
-from tests.bench.rows import Row, Skipped, number, spread
+from tests.bench.rows import Row, Missing, number, spread
 
 _HEAD = ("what", "ours", "against", "ratio", "budget", "")
 
 
-def render(rows: Sequence[Row | Skipped]) -> str:
+def render(rows: Sequence[Row | Missing]) -> str:
     """A Markdown table, aligned for a terminal. Samples are medians, with the tenth and ninetieth percentile in brackets."""
     lines = [_HEAD, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
@@ -24,7 +24,7 @@ def render(rows: Sequence[Row | Skipped]) -> str:
     return "\n".join(text)
 
 
-def as_json(rows: Sequence[Row | Skipped], *, quick: bool) -> str:
+def as_json(rows: Sequence[Row | Missing], *, quick: bool) -> str:
     """The rows, and the machine that they were measured on."""
     return json.dumps({"machine": machine(), "quick": quick, "rows": [row.as_data() for row in rows]}, indent=2)
 
@@ -40,9 +40,9 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _cells(row: Row | Skipped) -> tuple[str, ...]:
-    if isinstance(row, Skipped):
-        return row.what, "", "", "", "", f"skipped: {row.reason}"
+def _cells(row: Row | Missing) -> tuple[str, ...]:
+    if isinstance(row, Missing):
+        return row.what, "", "", "", "", f"{'failed' if row.failed else 'skipped'}: {row.reason}"
     against = f"{row.against} {_samples(row.theirs, row.unit)}" if row.theirs else row.against
     ratio = f"{row.ratio:.2f}{_brackets(row.ratio_spread)}" if row.ratio is not None else ""
     verdict = {True: "met", False: "missed", None: ""}[row.is_met]
