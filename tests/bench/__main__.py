@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.bench import child_logs, fleet, inits, propagation, rest, start
 from tests.bench.cluster import cluster
-from tests.bench.rows import Row, Missing
+from tests.bench.rows import Missing, Row
 from tests.bench.table import as_json, machine, render
 
 Rows = Iterator[Row | Missing]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.bench.contenders import available, program
 from tests.bench.rounds import interleave, say
-from tests.bench.rows import Budget, Row, Missing
+from tests.bench.rows import Budget, Missing, Row
 
 _WHAT = "--child-logs=json, throughput"
 _LINE = b"2026-11-24T12:00:00Z GET /api/v1/items?page=%08d 200 1534 0.0021 a line as many programs print it\n"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.bench.contenders import Contender, app, program, script
 from tests.bench.rounds import interleave, say
-from tests.bench.rows import Budget, Row, Missing
+from tests.bench.rows import Budget, Missing, Row
 from tests.running import AS_PID1
 
 # What each needs to work where it is not PID 1.

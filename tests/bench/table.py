@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
-from tests.bench.rows import Row, Missing, number, spread
+from tests.bench.rows import Missing, Row, number, spread
 
 _HEAD = ("what", "ours", "against", "ratio", "budget", "")
 
