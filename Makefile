@@ -7,7 +7,7 @@ BIN := .venv/bin
 EXAMPLE := examples/greeter.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint bench clean
+.PHONY: help run test test-all lint bench bench-init bench-quick clean
 
 help:  ## show this
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
@@ -29,8 +29,14 @@ lint: .venv/ready  ## formatting, lint and types
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m mypy
 
-bench: .venv/ready  ## how fast and how light, beside the least that does the job
+bench: .venv/ready  ## how fast and how light, beside the least that does the job; half an hour, with KUBEBUILDER_ASSETS
 	$(BIN)/python -m tests.bench
+
+bench-init: .venv/ready  ## the same for a plain init, beside tini, dumb-init and catatonit; as root
+	$(BIN)/python -m tests.bench init
+
+bench-quick: .venv/ready  ## only that every row can be measured
+	$(BIN)/python -m tests.bench --quick
 
 clean:  ## remove what the above have made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

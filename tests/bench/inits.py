@@ -36,7 +36,7 @@ def rows(*, quick: bool) -> Iterator[Row | Missing]:
         yield Missing("signal → handler; orphans reaped", "needs root, to make PID namespaces")
         return
     yield from _signal_rows(300 if not quick else 5)
-    for number, rounds in ((2000, 10), (10_000, 4)) if not quick else ((50, 2),):
+    for number, rounds in ((2000, 10), (10_000, 3)) if not quick else ((50, 2),):
         yield from _orphan_rows(number, rounds)
 
 
