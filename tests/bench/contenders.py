@@ -57,8 +57,21 @@ def available(*options: str) -> list[str]:
 
 
 def script(name: str, *arguments: str) -> list[str]:
-    """The command line of one of the scripts in this folder."""
-    return [*interpreter(), str(HERE / f"{name}.py"), *arguments]
+    """The command line of one of the scripts in this folder, compiled: an installed program is that too."""
+    return [*interpreter(), _compiled(name), *arguments]
+
+
+@cache
+def _compiled(name: str) -> str:
+    source = HERE / f"{name}.py"
+    code = "import py_compile, sys; print(py_compile.compile(sys.argv[1], doraise=True))"
+    return subprocess.run([*interpreter(), "-c", code, source], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@cache
+def environment() -> dict[str, str]:
+    """What every contender gets: our environment, without what keeps Python from keeping what it has compiled."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def app(file: Path, *port: str) -> list[str]:
@@ -86,7 +99,11 @@ class Contender:
         self.log = log
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [*(AS_PID1 if as_pid1 else []), *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+                [*(AS_PID1 if as_pid1 else []), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment(),
             )
 
     def __enter__(self) -> Self:

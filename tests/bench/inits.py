@@ -9,12 +9,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from tests.bench.contenders import Contender, app, program, script
-from tests.bench.rounds import interleave, say
+from tests.bench.contenders import Contender, app, environment, program, script
+from tests.bench.rounds import Measure, batches, interleave, say
 from tests.bench.rows import Budget, Missing, Row
 from tests.running import AS_PID1
 
@@ -35,33 +35,36 @@ def rows(*, quick: bool) -> Iterator[Row | Missing]:
     if os.geteuid() != 0:
         yield Missing("signal → handler; orphans reaped", "needs root, to make PID namespaces")
         return
-    yield from _signal_rows(300 if not quick else 5)
+    yield from _signal_rows(*((2, 3) if quick else (12, 40)))
     for number, rounds in ((2000, 10), (10_000, 3)) if not quick else ((50, 2),):
         yield from _orphan_rows(number, rounds)
 
 
-def _signal_rows(rounds: int) -> Iterator[Row | Missing]:
+def _signal_rows(number: int, rounds: int) -> Iterator[Row | Missing]:
     say("signals")
-    inits = _inits()
-    inits["dumb-init again"] = inits.get("dumb-init", [])
-    with ExitStack() as stack, tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        file = Path(folder) / "file"
-        file.write_text("00000000")
-        running = {
-            name: stack.enter_context(Contender([*init, *app(file)], Path(folder) / name, as_pid1=True))
-            for name, init in inits.items()
-            if init
-        }
-        for contender in running.values():
-            contender.wait_until_told(0)
-        pids = {name: contender.pid for name, contender in running.items()}
-        contenders = {name: partial(_signal, contender, pids[name]) for name, contender in running.items()}
-        samples = interleave(contenders, rounds, warm_up=10)
+    samples = batches(_handing_on, number, rounds)
     times = {name: found["handler"] for name, found in samples.items()}
     yield from _rows("signal sent to the init → the command's handler", "µs", times, budget_against="dumb-init")
     if "dumb-init again" in times:
         again = times["dumb-init again"]
         yield Row("noise: signal → handler, dumb-init against itself", "µs", again, "dumb-init", times["dumb-init"])
+
+
+@contextmanager
+def _handing_on() -> Iterator[dict[str, Measure]]:
+    """All inits, each with an app that was told once."""
+    inits = _inits()
+    if "dumb-init" in inits:
+        inits["dumb-init again"] = inits["dumb-init"]
+    with ExitStack() as stack, tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        file = Path(folder) / "file"
+        file.write_text("00000000")
+        contenders: dict[str, Measure] = {}
+        for name, init in inits.items():
+            contender = stack.enter_context(Contender([*init, *app(file)], Path(folder) / name, as_pid1=True))
+            contender.wait_until_told(0)
+            contenders[name] = partial(_signal, contender, contender.pid)
+        yield contenders
 
 
 def _signal(contender: Contender, pid: int) -> dict[str, float]:
@@ -89,7 +92,7 @@ def _orphan_rows(number: int, rounds: int) -> Iterator[Row | Missing]:
 
 def _reaped(init: list[str], kind: str, number: int) -> dict[str, float]:
     words = [*AS_PID1, *init, *script("orphans", kind, str(number))]
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=True, env=environment())
     return {"reaped": float(done.stdout)}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.bench.cluster import KIB, Cluster, ConfigMap, Content
 from tests.bench.contenders import Contender, app
 from tests.bench.footprint import cpu_ms
-from tests.bench.rounds import Measure, Samples, interleave, say
+from tests.bench.rounds import Measure, Samples, batches, interleave, say
 from tests.bench.rows import Budget, Row
 from tests.stand_ins.client import free_port
 
@@ -31,7 +31,8 @@ class Watching:
     configmap: ConfigMap
 
     def update(self) -> dict[str, float]:
-        """PUT once and wait until the app was told, all in ms; then let everybody come to rest."""
+        """PUT once and wait until the app was told, all in ms; then let it come to rest, and count its processor time."""
+        before_ms = cpu_ms(self.contender.pid)
         sent_ns, answered_ns = self.configmap.put()
         told = self.contender.wait_until_told(self.configmap.number)
         self.contender.wait_until_it_rests(0.03)
@@ -39,6 +40,7 @@ class Watching:
             "sent": (told.at_ns - sent_ns) / 1e6,
             "answered": (told.at_ns - answered_ns) / 1e6,
             "read": (told.read_ns - sent_ns) / 1e6,
+            "cpu": cpu_ms(self.contender.pid) - before_ms,
         }
 
     def storm(self, puts: int) -> dict[str, float]:
@@ -78,35 +80,31 @@ def watching(cluster: Cluster, folder: Path, content: Content, *, by_http: bool 
 
 def propagation_rows(cluster: Cluster, *, quick: bool) -> Iterator[Row]:
     """Small, large and many files; on the disk and in memory; by signal and by HTTP."""
+    few, many = ((1, 2), (1, 3)) if quick else ((3, 10), (6, 20))
     for place in tempfile.gettempdir(), "/dev/shm":
         where = f"{file_system(place)}"
-        with tempfile.TemporaryDirectory(dir=place, prefix="bench-") as folder:
+        with tempfile.TemporaryDirectory(dir=place, prefix="bench-") as name:
             say(f"propagation on {where}")
-            yield from _small_rows(cluster, Path(folder), where, 3 if quick else 100)
-            rounds = 2 if quick else 30
-            samples = _samples(cluster, Path(folder), LARGE, rounds)
+            folder = Path(name)
+            yield from _small_rows(_samples(cluster, folder, SMALL, *many), f"1 KiB, {where}")
+            samples = _samples(cluster, folder, SMALL, *many, by_http=True)
+            yield _row(f"PUT sent → HTTP reload, 1 KiB, {where}", samples, "sent")
+            yield _row(f"PUT answered → HTTP reload, 1 KiB, {where}", samples, "answered")
+            samples = _samples(cluster, folder, LARGE, *few)
             yield _row(f"PUT sent → SIGHUP, 900 KiB, {where}", samples, "sent", Budget("times", 1.15))
-            samples = _samples(cluster, Path(folder), MANY, rounds)
+            yield _row(f"processor time per update, 900 KiB, {where}", samples, "cpu")
+            samples = _samples(cluster, folder, MANY, *few)
             yield _row(f"PUT sent → SIGHUP, 500 files of 1 KiB, {where}", samples, "sent", Budget("times", 0.7))
+            yield _row(f"processor time per update, 500 files, {where}", samples, "cpu")
 
 
-def _small_rows(cluster: Cluster, folder: Path, where: str, rounds: int) -> Iterator[Row]:
-    with watching(cluster, folder, SMALL) as running:
-        before = {name: cpu_ms(one.contender.pid) for name, one in running.items()}
-        samples = interleave({name: one.update for name, one in running.items()}, rounds, warm_up=0)
-        used = {name: (cpu_ms(one.contender.pid) - before[name]) / rounds for name, one in running.items()}
-        what = f"1 KiB, {where}"
-        yield _row(f"PUT sent → SIGHUP, {what}", samples, "sent", Budget("times", 1.25))
-        yield _row(f"PUT answered → SIGHUP, {what}", samples, "answered", Budget("more", 1.0))
-        yield _row(f"PUT sent → the app has read it, {what}", samples, "read")
-        yield _noise(f"PUT sent → SIGHUP, {what}", samples, "sent")
-        yield _noise(f"PUT answered → SIGHUP, {what}", samples, "answered")
-        cpu = Budget("times", 3.0)
-        yield Row(f"processor time per update, {what}", "ms", [used["ours"]], "floor", [used["floor"]], cpu)
-    with watching(cluster, folder, SMALL, by_http=True) as running:
-        samples = interleave({name: one.update for name, one in running.items()}, rounds)
-        yield _row(f"PUT sent → HTTP reload, {what}", samples, "sent")
-        yield _row(f"PUT answered → HTTP reload, {what}", samples, "answered")
+def _small_rows(samples: Samples, what: str) -> Iterator[Row]:
+    yield _row(f"PUT sent → SIGHUP, {what}", samples, "sent", Budget("times", 1.25))
+    yield _row(f"PUT answered → SIGHUP, {what}", samples, "answered", Budget("more", 1.0))
+    yield _row(f"PUT sent → the app has read it, {what}", samples, "read")
+    yield _noise(f"PUT sent → SIGHUP, {what}", samples, "sent")
+    yield _noise(f"PUT answered → SIGHUP, {what}", samples, "answered")
+    yield _row(f"processor time per update, {what}", samples, "cpu", Budget("times", 3.0))
 
 
 def storm_rows(cluster: Cluster, *, quick: bool) -> Iterator[Row]:
@@ -124,9 +122,13 @@ def storm_rows(cluster: Cluster, *, quick: bool) -> Iterator[Row]:
     yield _row(f"times told of {_STORM} PUTs in a row", samples, "times told", unit="times")
 
 
-def _samples(cluster: Cluster, folder: Path, content: Content, rounds: int) -> Samples:
-    with watching(cluster, folder, content) as running:
-        return interleave({name: one.update for name, one in running.items()}, rounds)
+def _samples(cluster: Cluster, folder: Path, content: Content, number: int, rounds: int, *, by_http: bool = False) -> Samples:
+    @contextmanager
+    def start() -> Iterator[dict[str, Measure]]:
+        with watching(cluster, folder, content, by_http=by_http) as running:
+            yield {name: one.update for name, one in running.items()}
+
+    return batches(start, number, rounds)
 
 
 def _row(what: str, samples: Samples, metric: str, budget: Budget | None = None, unit: str = "ms") -> Row:

@@ -6,6 +6,7 @@ import random
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 
 Measure = Callable[[], Mapping[str, float]]
 # By contender, then by what was measured.
@@ -22,6 +23,17 @@ def interleave(contenders: Mapping[str, Measure], rounds: int, *, warm_up: int =
             for what, value in contenders[name]().items():
                 if number >= 0:
                     samples[name][what].append(value)
+    return samples
+
+
+def batches(start: Callable[[], AbstractContextManager[Mapping[str, Measure]]], number: int, rounds: int) -> Samples:
+    """The same with contenders that are started anew for each batch: where the kernel puts a process favours or burdens it."""
+    samples: Samples = defaultdict(lambda: defaultdict(list))
+    for _ in range(number):
+        with start() as contenders:
+            for name, found in interleave(contenders, rounds).items():
+                for what, values in found.items():
+                    samples[name][what] += values
     return samples
 
 
