@@ -22,6 +22,8 @@ from tests.stand_ins.real_api import ADMIN_TOKEN, RealApi
 
 KIB = 1024
 
+_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+
 # One event for each request: the end of a list, the start of a watch.
 _CONFIGMAPS = [{"group": "", "resources": ["configmaps"]}]
 _AUDIT_POLICY = {
@@ -96,21 +98,24 @@ class Cluster:
         self.folder = folder
         self._audit_log = audit_log
         self._kubeconfig = api.write_kubeconfig(folder / "kubeconfig")
+        # As root, the program finds its cluster as it does in a pod; else, by a kubeconfig.
+        self._pod = _pod(api, folder / "account") if os.geteuid() == 0 else []
 
     def ours(self, configmap: str, root: Path, command: Sequence[str], options: Sequence[str] = ()) -> list[str]:
         """The program, with nothing that makes it wait on purpose."""
         fast = available("--reload-interval=0", "--settle=0")
-        source = [f"--configmap={configmap}", f"--configroot={root}", f"--kubeconfig={self._kubeconfig}"]
-        return [*program(), *source, *fast, *options, "--", *command]
+        cluster = [] if self._pod else [f"--kubeconfig={self._kubeconfig}"]
+        source = [f"--configmap={configmap}", f"--configroot={root}", *cluster]
+        return [*self._pod, *program(), *source, *fast, *options, "--", *command]
 
     def floor(self, configmap: str, root: Path, command: Sequence[str], way: str = "signal") -> list[str]:
         """The least that does the same."""
         root.mkdir(parents=True, exist_ok=True)
-        return script("floor", *self._access(configmap), str(root), way, *command)
+        return [*self._pod, *script("floor", *self._access(configmap), str(root), way, *command)]
 
     def bare_client(self, configmap: str, command: Sequence[str] = ()) -> list[str]:
         """The official client library, a GET, and the command; without one, only the import."""
-        return script("bare_client", *self._access(configmap), *command)
+        return [*self._pod, *script("bare_client", *self._access(configmap), *command)]
 
     def requests(self, configmap: str) -> list[str]:
         """What was asked of the API server about a ConfigMap so far, from its audit log: one URI for each list and watch."""
@@ -120,6 +125,21 @@ class Cluster:
 
     def _access(self, configmap: str) -> list[str]:
         return [self.api.url, str(self.api.ca_file), ADMIN_TOKEN, configmap]
+
+
+def _pod(api: RealApi, account: Path) -> list[str]:
+    """What makes a process see the cluster as in a pod: a service account's folder in its place, and the server's address."""
+    account.mkdir()
+    (account / "token").write_text(ADMIN_TOKEN)
+    (account / "namespace").write_text("default")
+    (account / "ca.crt").write_bytes(api.ca_file.read_bytes())
+    address = urlsplit(api.url)
+    steps = [
+        f"mount -t tmpfs none /run && mkdir -p {_ACCOUNT} && mount --bind {account} {_ACCOUNT}",
+        f"export KUBERNETES_SERVICE_HOST={address.hostname} KUBERNETES_SERVICE_PORT={address.port}",
+        'exec "$@"',
+    ]
+    return ["unshare", "--mount", "sh", "-c", " && ".join(steps), "sh"]
 
 
 @contextmanager

@@ -26,6 +26,11 @@ def wake_ups(pid: int) -> int:
     return sum(int(text.partition("\nvoluntary_ctxt_switches:")[2].split()[0]) for text in _of_threads(pid, "status"))
 
 
+def name_of(pid: int) -> str:
+    """The name of the program that it runs; empty if it is gone."""
+    return next(_of_threads(pid, "comm"), "").strip()
+
+
 def descendants(pid: int) -> list[int]:
     """Its children, and theirs."""
     children = [int(word) for text in _of_threads(pid, "children") for word in text.split()]

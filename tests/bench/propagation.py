@@ -21,6 +21,8 @@ LARGE = Content(1, 900 * KIB)
 MANY = Content(500, KIB)
 
 _STORM = 200
+_MEMORY = "/dev/shm"
+_ON_A_DISK = "on ext4, rounds burden each other: it looks past each inode that was freed in the last minute"
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,8 @@ def watching(cluster: Cluster, folder: Path, content: Content, *, by_http: bool 
 def propagation_rows(cluster: Cluster, *, quick: bool) -> Iterator[Row]:
     """Small, large and many files; on the disk and in memory; by signal and by HTTP."""
     few, many = ((1, 2), (1, 3)) if quick else ((3, 10), (6, 20))
-    for place in tempfile.gettempdir(), "/dev/shm":
-        where = f"{file_system(place)}"
+    for place in tempfile.gettempdir(), _MEMORY:
+        where = file_system(place)
         with tempfile.TemporaryDirectory(dir=place, prefix="bench-") as name:
             say(f"propagation on {where}")
             folder = Path(name)
@@ -94,7 +96,9 @@ def propagation_rows(cluster: Cluster, *, quick: bool) -> Iterator[Row]:
             yield _row(f"PUT sent → SIGHUP, 900 KiB, {where}", samples, "sent", Budget("times", 1.15))
             yield _row(f"processor time per update, 900 KiB, {where}", samples, "cpu")
             samples = _samples(cluster, folder, MANY, *few)
-            yield _row(f"PUT sent → SIGHUP, 500 files of 1 KiB, {where}", samples, "sent", Budget("times", 0.7))
+            # The budget is for disks: in memory a rename costs nothing, and the API server's part is the larger one.
+            budget, note = (Budget("times", 0.7), _ON_A_DISK) if place != _MEMORY else (None, "")
+            yield _row(f"PUT sent → SIGHUP, 500 files of 1 KiB, {where}", samples, "sent", budget, note=note)
             yield _row(f"processor time per update, 500 files, {where}", samples, "cpu")
 
 
@@ -131,13 +135,22 @@ def _samples(cluster: Cluster, folder: Path, content: Content, number: int, roun
     return batches(start, number, rounds)
 
 
-def _row(what: str, samples: Samples, metric: str, budget: Budget | None = None, unit: str = "ms") -> Row:
-    return Row(what, unit, samples["ours"][metric], "floor", samples["floor"][metric], budget)
+def _row(
+    what: str,
+    samples: Samples,
+    metric: str,
+    budget: Budget | None = None,
+    *,
+    unit: str = "ms",
+    name: str = "ours",
+    note: str = "",
+) -> Row:
+    ours, theirs = samples[name][metric], samples["floor"][metric]
+    return Row(what, unit, ours, "floor", theirs, budget, note, by_difference=metric == "answered")
 
 
 def _noise(what: str, samples: Samples, metric: str) -> Row:
-    again = samples["floor again"][metric]
-    return Row(f"noise: {what}, the floor against itself", "ms", again, "floor", samples["floor"][metric])
+    return _row(f"noise: {what}, the floor against itself", samples, metric, name="floor again")
 
 
 def file_system(path: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.bench.cluster import Cluster, ConfigMap
 from tests.bench.contenders import REST_FOREVER, Contender, interpreter, program
-from tests.bench.footprint import descendants, pss_mb, wake_ups
+from tests.bench.footprint import descendants, name_of, pss_mb, wake_ups
 from tests.bench.propagation import SMALL
 from tests.bench.rounds import say
 from tests.bench.rows import Budget, Row
@@ -108,7 +108,7 @@ def _running(words: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Contender
 
 
 def _has_started(contender: Contender) -> Callable[[], bool]:
-    return lambda: bool(descendants(contender.pid)) or contender.has_said_something()
+    return lambda: REST_FOREVER[0] in map(name_of, descendants(contender.pid)) or contender.has_said_something()
 
 
 def _woken(running: Mapping[str, Contender], seconds: float) -> dict[str, float]:

@@ -29,6 +29,13 @@ class Row:
     theirs: list[float] | None = None
     budget: Budget | None = None
     note: str = ""
+    by_difference: bool = False
+    """Whether the difference of the medians says more than their ratio: when theirs is about nothing."""
+
+    @property
+    def difference(self) -> float | None:
+        """The difference of the medians."""
+        return median(self.ours) - median(self.theirs) if self.theirs else None
 
     @property
     def ratio(self) -> float | None:
@@ -52,9 +59,8 @@ class Row:
         if self.budget.kind == "at most":
             return value <= self.budget.limit
         assert self.theirs
-        if self.budget.kind == "more":
-            return value - median(self.theirs) <= self.budget.limit
-        return value <= self.budget.limit * median(self.theirs)
+        most = self.budget.limit + median(self.theirs) if self.budget.kind == "more" else self.budget.limit * median(self.theirs)
+        return value <= most
 
     @property
     def budget_text(self) -> str:
@@ -71,6 +77,7 @@ class Row:
             "theirs": _summary(self.theirs) if self.theirs else None,
             "ratio": self.ratio,
             "ratio_p10_p90": self.ratio_spread,
+            "difference": self.difference,
             "budget": self.budget_text or None,
             "met": self.is_met,
             "note": self.note or None,

@@ -45,6 +45,8 @@ def _cells(row: Row | Missing) -> tuple[str, ...]:
         return row.what, "", "", "", "", f"{'failed' if row.failed else 'skipped'}: {row.reason}"
     against = f"{row.against} {_samples(row.theirs, row.unit)}" if row.theirs else row.against
     ratio = f"{row.ratio:.2f}{_brackets(row.ratio_spread)}" if row.ratio is not None else ""
+    if row.by_difference and row.difference is not None:
+        ratio = f"{row.difference:+.2f} {row.unit}"
     verdict = {True: "met", False: "missed", None: ""}[row.is_met]
     return row.what, _samples(row.ours, row.unit), against, ratio, row.budget_text, "; ".join(filter(None, (verdict, row.note)))
 
