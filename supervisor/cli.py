@@ -1,93 +1,23 @@
-"""The command line and the environment → Settings. The usage text is the table of options: docopt reads it, and so do we.
-
-Every option can be given by environment too. All problems of one invocation are told at once.
-"""
+"""The command line and the environment → what was given, by option. All problems of one invocation are told at once."""
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from docopt import docopt
 
-from supervisor.convert import (
-    to_existing_file,
-    to_folder,
-    to_level,
-    to_log_format,
-    to_method,
-    to_object_name,
-    to_seconds,
-    to_signal,
-    to_url,
-    to_whole_number,
-)
+from supervisor import usage
 from supervisor.errors import UsageError
-from supervisor.logs import DEBUG, INFO
-from supervisor.settings import (
-    DEFAULT_SIGNAL,
-    ClusterSettings,
-    FileSettings,
-    HttpSettings,
-    LogSettings,
-    ReloadSettings,
-    Settings,
-    SourceSettings,
-)
+from supervisor.sections import contradictions, make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-USAGE = """\
-Run a command as an init, keep its configuration files equal to a ConfigMap, and tell it to reload.
-
-Usage:
-  config-supervisor [--configmap=NAME]... [--manifest=FILE]... [options]
-
-  Everything after -- is the command, untouched:   config-supervisor [options] -- COMMAND [ARG...]
-  Without a command it is a sidecar: the app is told by HTTP.
-  Without a source it is a plain init.
-
-What is wanted:
-  --configmap=[NS/]NAME        a ConfigMap to watch; repeatable. Without NS: the namespace "default"
-  --manifest=FILE              ConfigMaps and Secrets in a local YAML file, watched for changes; repeatable
-
-Files:
-  --configroot=DIR             where files go; needed as soon as there is a source
-
-Reload:
-  --reload-signal=SIG          sent to the command after a change (HUP, if there is a command and no --reload-http)
-  --reload-http=URL            requested after a change: http://… or https://…
-  --reload-http-method=METHOD  (POST)
-  --reload-interval=SECONDS    least time between two reloads (1)
-
-Start:
-  --startup-timeout=SECONDS    time for the first configuration; 0 waits for ever (60)
-
-Report:
-  --log-format=FORMAT          json, text, or auto: text on a terminal, else json (auto)
-  --log-level=LEVEL            debug, info, warning or error (info)
-  --v=N                        2 or more is --log-level=debug, as in the Go program
-
-Cluster:
-  --kubeconfig=FILE            instead of the pod's service account, $KUBECONFIG or ~/.kube/config
-  --context=NAME               a context of the kubeconfig
-
-  -h, --help                   show this
-  --version                    show the version
-
-By environment: --reload-http is CONFIG_SUPERVISOR_RELOAD_HTTP, and so on; repeatable ones are split at newlines. The
-command line wins.
-
-Exit codes: the command's own; 128+n if signal n ended it; 127 no such command, 126 not executable, 125 a fault of ours,
-2 wrong usage. A sidecar that is asked to stop leaves with 0.
-"""
+    from supervisor.settings import Settings
 
 _PREFIX = "CONFIG_SUPERVISOR_"
-_REPEATABLE = {"--configmap", "--manifest"}
-_FLAGS = {"-h", "--help", "--version"}
-_OPTIONS = {match.split("=")[0]: "=" in match for match in re.findall(r"^  (?:-h, )?(--[a-z-]+=?)", USAGE, re.MULTILINE)}
+_TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 # The variables of the Go program of 2016, and its flag that says what we find out by ourselves.
 _OLD_VARIABLES = {
     "--configroot": "CONFIG_CONTROLLER_CONFIGROOT",
@@ -107,54 +37,91 @@ class Leave(Exception):
 
 def read(argv: list[str], environment: Mapping[str, str]) -> Settings:
     """Make Settings. Raises UsageError with every problem found, and Leave if only a text is wanted."""
-    words, command = _split(argv)
-    given = _Given(words, environment)
-    settings = _settings(given, command)
-    given.problems += _contradictions(settings, given)
+    words, command = split(argv)
+    given = Given(words, environment)
+    settings = make_settings(given, command)
+    given.problems += contradictions(settings, given)
     if given.problems:
         raise UsageError(given.problems)
     return settings
 
 
-def _split(argv: list[str]) -> tuple[list[str], list[str]]:
+class Asked(NamedTuple):
+    """What a side command was asked."""
+
+    settings: Settings
+    given: Given
+    contradictions: list[str]
+    """Problems that a run with these options would have, and a side command may not."""
+
+
+def read_form(form: str, argv: list[str], environment: Mapping[str, str]) -> Asked:
+    """What a side command was asked. Raises UsageError for values that are wrong by themselves, and Leave as `read` does."""
+    words, command = split(argv)
+    given = Given(words, environment, form)
+    settings = make_settings(given, command)
+    if given.problems:
+        raise UsageError(given.problems)
+    return Asked(settings, given, contradictions(settings, given))
+
+
+def split(argv: list[str]) -> tuple[list[str], list[str]]:
     """Our own words, and the command after `--`."""
     end = argv.index("--") if "--" in argv else len(argv)
     return [word for word in argv[:end] if not _OLD_FLAG.fullmatch(word)], argv[end + 1 :]
 
 
-class _Value(NamedTuple):
+def variable_of(option: str) -> str:
+    """The variable by which an option can be given."""
+    return _PREFIX + option[2:].upper().replace("-", "_")
+
+
+class Value(NamedTuple):
+    """A value as the user gave it, with the name of the option or variable that holds it."""
+
     text: str
     name: str
-    """As the user gave it: an option or a variable."""
 
 
-class _Given:
-    """What was given, by option, wherever it was given; and the problems with it."""
+class Given:
+    """What was given, by option, wherever it was given; and the problems with it.
 
-    def __init__(self, words: list[str], environment: Mapping[str, str]) -> None:
-        if _FLAGS & set(words):
-            from supervisor import __version__
+    `words` are ours, without `--` and the command. Raises Leave if only a text is wanted.
+    """
 
-            raise Leave(f"config-supervisor {__version__}" if "--version" in words else USAGE.rstrip())
-        self.problems = _problems_of_words(words)
-        self._parsed = {} if self.problems else docopt(USAGE, words, default_help=False)
-        self._environment = environment
+    def __init__(self, words: list[str], environment: Mapping[str, str], form: str = "") -> None:
+        text = _text_asked_for(words, form)
+        if text:
+            raise Leave(text)
+        self.words = words
+        self.problems = _problems_of_words(words, form)
+        self._parsed = {} if self.problems or not words else docopt(usage.docopt_text(form), words, default_help=False)
+        self.environment = environment
+        self.profile: dict[str, str] = {}
+        """Options that count as given, if they are not: what a profile says."""
 
-    def all(self, option: str) -> list[_Value]:
+    def all(self, option: str) -> list[Value]:
         """Every value of a repeatable option."""
         values = self._parsed.get(option) or []
         if values:
-            return [_Value(value, option) for value in values]
+            return [Value(value, option) for value in values]
         value = self._from_environment(option)
-        return [_Value(line.strip(), value.name) for line in value.text.splitlines() if line.strip()] if value else []
+        return [Value(line.strip(), value.name) for line in value.text.splitlines() if line.strip()] if value else []
 
     def one(self, option: str, convert: Callable[[str], T], default: D) -> T | D:
         """The value of an option, converted; a ValueError of `convert` becomes a problem with the option's name."""
         text = self._parsed.get(option)
-        value = _Value(text, option) if text is not None else self._from_environment(option)
+        value = Value(text, option) if text is not None else self._from_environment(option)
         return self.convert(value, convert, default) if value else default
 
-    def convert(self, value: _Value, convert: Callable[[str], T], default: D) -> T | D:
+    def flag(self, option: str) -> bool:
+        """Whether a flag is set; by environment it is true or false."""
+        if self._parsed.get(option):
+            return True
+        value = self._from_environment(option)
+        return self.convert(value, _to_truth, False) if value else False
+
+    def convert(self, value: Value, convert: Callable[[str], T], default: D) -> T | D:
         """Convert one value, or note why it cannot be."""
         try:
             return convert(value.text)
@@ -162,77 +129,89 @@ class _Given:
             self.problems.append(f"{value.name}={value.text}: {error}")
             return default
 
-    def _from_environment(self, option: str) -> _Value | None:
+    def convert_all(self, option: str, convert: Callable[[str], T]) -> tuple[T, ...]:
+        """Every value of a repeatable option, converted, each once, in the order given."""
+        values = (self.convert(value, convert, None) for value in self.all(option))
+        return tuple(dict.fromkeys(value for value in values if value is not None))
+
+    def has(self, option: str) -> bool:
+        """Whether an option that takes a value was given anywhere, also a wrong one: that one is not missing as well."""
+        return bool(self._parsed.get(option) or self._from_environment(option))
+
+    def _from_environment(self, option: str) -> Value | None:
         """A variable that is empty counts as not given: pod specs cannot take a variable of the image away."""
-        new = _PREFIX + option[2:].upper().replace("-", "_")
+        new = variable_of(option)
         for name in (new, _OLD_VARIABLES.get(option, new)):
-            if self._environment.get(name):
-                return _Value(self._environment[name], name)
+            if self.environment.get(name):
+                return Value(self.environment[name], name)
+        if option in self.profile:
+            return Value(self.profile[option], option)
         return None
 
 
-def _problems_of_words(words: list[str]) -> list[str]:
+def _text_asked_for(words: list[str], form: str) -> str:
+    """The text that is all that the user wants; empty if it is something else, or if there is no such text."""
+    if "--version" in words:
+        from supervisor import __version__
+
+        return f"config-supervisor {__version__}"
+    for word, after in zip(words, [*words, ""][1:], strict=True):
+        name, equals, value = word.partition("=")
+        if word in {"-h", "--help"}:
+            return usage.help_of(form)
+        if word == "--man":
+            from supervisor import manual
+
+            return manual.page()
+        text = _texts(name).get(value if equals else after)
+        if text:
+            return text
+    return ""
+
+
+def _texts(option: str) -> dict[str, str]:
+    """The texts among which the value of an option chooses; none for most options."""
+    if option == "--help":
+        return usage.groups()
+    if option == "--completion":
+        from supervisor import manual
+
+        return manual.completions()
+    return {}
+
+
+def _to_truth(text: str) -> bool:
+    if text.lower() not in _TRUTHS:
+        raise ValueError("expected true or false")
+    return _TRUTHS[text.lower()]
+
+
+def _problems_of_words(words: list[str], form: str) -> list[str]:
     """What docopt would refuse, each told in our words."""
     problems, seen, rest = [], set(), iter(words)
+    table = usage.options(form)
     for word in rest:
-        option, equals, _ = word.partition("=")
+        name, equals, _ = word.partition("=")
         if not word.startswith("-"):
-            problems.append(f"unexpected word {word!r}: put -- before the command")
+            problems.append(_unexpected(word))
             break
-        if option not in _OPTIONS:
-            problems.append(f"unknown option {option}: see --help")
-        elif option in _FLAGS:
-            problems.append(f"{option} takes no value")
-        elif not equals and next(rest, None) is None:
-            problems.append(f"{option} needs a value: {option}=…")
-        elif option in seen and option not in _REPEATABLE:
-            problems.append(f"{option} is given more than once")
-        seen.add(option)
+        option = table.get(name)
+        known = _texts(name)
+        if option is None:
+            problems.append(f"unknown option {name}: {usage.nearest(name, table) or 'see --help'}")
+        elif option.takes_value and not equals and next(rest, None) is None:
+            problems.append(f"{name} needs a value: {name}=…")
+        elif known:  # one that is known would have been told by now
+            problems.append(f"{word}: expected {' or '.join(f'{name}={each}' for each in known)}")
+        elif equals and not option.takes_value:
+            problems.append(f"{name} takes no value")
+        elif name in seen and not option.is_repeatable:
+            problems.append(f"{name} is given more than once")
+        seen.add(name)
     return problems
 
 
-def _settings(given: _Given, command: list[str]) -> Settings:
-    names = [given.convert(value, to_object_name, None) for value in given.all("--configmap")]
-    url = given.one("--reload-http", to_url, "")
-    method = given.one("--reload-http-method", to_method, "POST")
-    default_signal = int(DEFAULT_SIGNAL) if command and not url else None
-    return Settings(
-        command=command,
-        sources=SourceSettings(
-            configmaps=tuple(dict.fromkeys(name for name in names if name)),
-            manifests=tuple(dict.fromkeys(os.path.abspath(value.text) for value in given.all("--manifest"))),
-            cluster=ClusterSettings(given.one("--kubeconfig", to_existing_file, None), given.one("--context", str, None)),
-        ),
-        files=FileSettings(root=given.one("--configroot", to_folder, "")),
-        reload=ReloadSettings(
-            signal=given.one("--reload-signal", to_signal, default_signal),
-            http=HttpSettings(url, method) if url else None,
-            interval_s=given.one("--reload-interval", to_seconds, 1.0),
-        ),
-        logs=_log_settings(given),
-        startup_timeout_s=given.one("--startup-timeout", to_seconds, 60.0),
-    )
-
-
-def _log_settings(given: _Given) -> LogSettings:
-    verbosity = given.one("--v", to_whole_number, 0)
-    return LogSettings(
-        format=given.one("--log-format", to_log_format, to_log_format("auto")),
-        level=given.one("--log-level", to_level, DEBUG if verbosity >= 2 else INFO),
-    )
-
-
-def _contradictions(settings: Settings, given: _Given) -> list[str]:
-    """Problems of options that do not go together. A value that was given but is wrong is not missing as well."""
-    has_sources = bool(given.all("--configmap") or given.all("--manifest"))
-    has_root = bool(given.one("--configroot", str, ""))
-    problems = []
-    if has_sources and not has_root:
-        problems.append("--configroot is missing: the folder where the files go")
-    if has_root and not has_sources and not given.problems:
-        problems.append("--configroot without a source: add --configmap or --manifest")
-    if not settings.command and not has_sources and not given.problems:
-        problems.append("nothing to do: give a source (--configmap, --manifest), a command after --, or both")
-    if settings.reload.signal and not settings.command:
-        problems.append("--reload-signal needs a command after --; a sidecar tells the app by --reload-http")
-    return problems
+def _unexpected(word: str) -> str:
+    """A word before `--`: a command, or a side command that is written wrongly or stands in the wrong place."""
+    nearest = usage.nearest(word, usage.FORMS)
+    return f"unexpected word {word!r}: {f'{nearest} Or ' if nearest else ''}put -- before the command"

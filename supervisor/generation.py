@@ -1,102 +1,133 @@
-"""A generation: the folder in the configroot that holds one revision, whole as soon as it has its name. Used by tree alone."""
+"""A generation: the folder in the configroot that holds one revision, whole as soon as it has its name. Used by tree alone.
+
+Files that are the same in the live generation are not written again: they stand in both folders (hard links). So a file in a
+generation is ours alone to change, and a changed one is always a new file.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-import stat
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from supervisor.model import File
+from supervisor.stamp import describe, link_file, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from supervisor.model import Revision
+    from supervisor.disk import Disk
+    from supervisor.model import File, Listing, Revision
+    from supervisor.stamp import Stamp
+    from supervisor.tree import Staged
+
+    Stamps = dict[str, Stamp]  # by path
 
 NAME = re.compile(r"\.\.[0-9a-f]{12}-[0-9a-f]{8}")
 UNFINISHED = re.compile(r"\.\.new-[0-9a-f]{8}")
-FOLDER_MODE = 0o755
 
 
-def names(root: int) -> list[str]:
-    """The generations in the configroot that this descriptor stands for."""
-    return [name for name in os.listdir(root) if NAME.fullmatch(name)]
+def names(disk: Disk) -> list[str]:
+    """The generations in the configroot."""
+    return [name for name in disk.names() if NAME.fullmatch(name)]
 
 
-def write(revision: Revision, files: Iterable[File], root: int) -> str:
-    """Write files under a passing name, then give the folder its own, which is returned. Raises OSError, leaving nothing."""
+def write(revision: Revision, files: Iterable[File], listing: Listing, disk: Disk, old: Staged | None) -> tuple[str, Stamps]:
+    """Write files under a passing name, then give the folder its own. Raises OSError, leaving nothing behind.
+
+    Returns that name, and what the file system says of each file. What is the same in `old` is taken from there.
+    """
     token = os.urandom(4).hex()
     unfinished, name = f"..new-{token}", f"..{revision}-{token}"
     try:
-        _make_folder(unfinished, root)
-        _write_files(files, unfinished, root)
-        os.rename(unfinished, name, src_dir_fd=root, dst_dir_fd=root)
+        disk.make_folder(unfinished)
+        stamps = _fill(unfinished, files, listing, disk, old)
+        disk.rename(unfinished, name)
     except OSError:
         with suppress(OSError):
-            remove(unfinished, root)
+            disk.remove_all(unfinished)
         raise
-    return name
+    return name, stamps
 
 
-def paths(name: str, root: int) -> Iterator[str]:
+def read(name: str, disk: Disk) -> tuple[Listing, Stamps] | None:
+    """What a generation holds, read from the disk; None if it cannot be read, or if something else than files is in it."""
+    listing: Listing = {}
+    stamps: Stamps = {}
+    try:
+        for folder, descriptor, found in disk.walk(name):
+            for file in found:
+                path = os.path.join(folder, file)
+                listing[path], stamps[path] = describe(file, descriptor)
+    except OSError:
+        return None
+    return listing, stamps
+
+
+def has_modes(name: str, disk: Disk) -> bool:
+    """Whether the folders of a generation have the permission bits that are wanted now."""
+    return all(os.fstat(descriptor).st_mode & 0o777 == disk.folder_mode for _, descriptor, _ in disk.walk(name))
+
+
+def paths(name: str, disk: Disk) -> Iterator[str]:
     """The paths of all files of a generation."""
-    for folder, _, found, _ in os.fwalk(name, dir_fd=root):
+    for folder, _, found in disk.walk(name):
         for file in found:
-            yield f"{folder}/{file}".removeprefix(f"{name}/")
+            yield os.path.join(folder, file)
 
 
-def files(name: str, root: int) -> Iterator[File]:
-    """All files of a generation, read from the disk."""
-    for path in paths(name, root):
-        yield read_file(f"{name}/{path}", path, root)
+def renew(old: Staged, new: Staged, disk: Disk) -> None:
+    """Write again what stands in the old generation alone, so that the files which readers have opened are let go.
+
+    To an app that watches such a file this is the sign that it knows from the kubelet, which removes the whole folder at this
+    moment: the file was deleted. We keep the old generation, to go back to, with new files of the same content.
+    """
+    shared = {stamp.inode for stamp in new.stamps.values()}
+    alone: dict[str, list[str]] = {}
+    for path, stamp in old.stamps.items():
+        if stamp.inode not in shared:
+            folder, _, name = path.rpartition("/")
+            alone.setdefault(folder, []).append(name)
+    for folder, found in alone.items():
+        with disk.folder(os.path.join(old.folder, folder).rstrip("/")) as descriptor:
+            for name in found:
+                old.stamps[os.path.join(folder, name)] = disk.write_over(name, *read_file(name, descriptor), descriptor)
 
 
-def read_file(place: str, path: str, root: int) -> File:
-    """The file that stands at a place of the configroot, as one that is wanted at `path`."""
-    with open(os.open(place, os.O_RDONLY, dir_fd=root), "rb") as file:
-        return File(path, file.read(), stat.S_IMODE(os.fstat(file.fileno()).st_mode))
-
-
-def remove(name: str, root: int) -> None:
-    """Remove a generation, or what was written of one."""
-    for _, folders, found, descriptor in os.fwalk(name, topdown=False, dir_fd=root):
-        for file in found:
-            os.unlink(file, dir_fd=descriptor)
-        for folder in folders:
-            os.rmdir(folder, dir_fd=descriptor)
-    os.rmdir(name, dir_fd=root)
-
-
-def _make_folder(path: str, root: int) -> None:
-    os.mkdir(path, dir_fd=root)
-    os.chmod(path, FOLDER_MODE, dir_fd=root)
-
-
-def _write_files(files: Iterable[File], unfinished: str, root: int) -> None:
-    """Write files, and the folders on the way to them, with their modes whatever the umask."""
-    made = {unfinished}
-    for file in files:
-        place = f"{unfinished}/{file.path}"
-        for folder in _folders_of(place):
-            if folder not in made:
-                _make_folder(folder, root)
-                made.add(folder)
-        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=root)
-        try:
-            _write_all(descriptor, file.content)
-            os.fchmod(descriptor, file.mode)
-        finally:
-            os.close(descriptor)
-
-
-def _folders_of(path: str) -> list[str]:
+def folders_of(path: str) -> list[str]:
     """`a`, `a/b` for `a/b/c`."""
     return [path[:index] for index, letter in enumerate(path) if letter == "/"]
 
 
-def _write_all(descriptor: int, content: bytes) -> None:
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+def _fill(unfinished: str, files: Iterable[File], listing: Listing, disk: Disk, old: Staged | None) -> Stamps:
+    """Write files, and the folders on the way to them: one folder after another, outer ones first."""
+    inside: dict[str, list[File]] = {"": []}
+    for file in files:
+        for folder in folders_of(file.path):
+            inside.setdefault(folder, [])
+        inside[file.path.rpartition("/")[0]].append(file)
+    stamps: Stamps = {}
+    for folder, here in inside.items():
+        if folder:
+            disk.make_folder(f"{unfinished}/{folder}")
+        with ExitStack() as stack:
+            new_folder = stack.enter_context(disk.folder(os.path.join(unfinished, folder).rstrip("/")))
+            old_folder = _enter(stack, old, folder, disk)
+            for file in here:
+                name = file.path.rpartition("/")[2]
+                stamp = old.stamps.get(file.path) if old and old.listing.get(file.path) == listing[file.path] else None
+                if old_folder is None or stamp is None or not link_file(name, old_folder, new_folder, stamp):
+                    stamp = disk.write(name, file.content, file.mode, new_folder)
+                stamps[file.path] = stamp
+            disk.sync(new_folder)
+    return stamps
+
+
+def _enter(stack: ExitStack, old: Staged | None, folder: str, disk: Disk) -> int | None:
+    """A descriptor of the same folder of the old generation, if it has that."""
+    if old is None:
+        return None
+    try:
+        return stack.enter_context(disk.folder(os.path.join(old.folder, folder).rstrip("/")))
+    except OSError:
+        return None

@@ -31,13 +31,13 @@ class File:
     mode: int
 
     def __post_init__(self) -> None:
-        problem = _problem_of_path(self.path)
+        problem = problem_of_path(self.path)
         if problem:
             raise Refused(f"{self.path!r} cannot be a file name: {problem}")
 
 
-def _problem_of_path(path: str) -> str | None:
-    """Why `path` must not be written, or None. Names beginning with two dots are ours, as they are the kubelet's."""
+def problem_of_path(path: str) -> str | None:
+    """Why a path must not be written below the configroot, or None. Names that begin with two dots are ours, or the kubelet's."""
     parts = path.split("/")
     if "\0" in path:
         return "it holds a NUL"
@@ -45,24 +45,39 @@ def _problem_of_path(path: str) -> str | None:
         return "a part of it is empty or a dot"
     if any(part.startswith("..") for part in parts):
         return "a part of it begins with two dots"
-    if len(path.encode(errors="surrogateescape")) > _PATH_BYTES_MAX:
+    return _problem_of_length(parts)
+
+
+def _problem_of_length(parts: list[str]) -> str | None:
+    try:
+        sizes = [len(part.encode(errors="surrogateescape")) for part in parts]
+    except UnicodeEncodeError:
+        return "it is no valid text"
+    if sum(sizes) + len(sizes) - 1 > _PATH_BYTES_MAX:
         return f"it is longer than {_PATH_BYTES_MAX} bytes"
-    if any(len(part.encode(errors="surrogateescape")) > _NAME_BYTES_MAX for part in parts):
+    if max(sizes) > _NAME_BYTES_MAX:
         return f"a part of it is longer than {_NAME_BYTES_MAX} bytes"
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where wanted files come from. `version` is the object's resourceVersion, empty for local files."""
+    """Where wanted files come from.
+
+    `version` is the object's resourceVersion, empty for local ones; `place` the local file or folder, empty for the others.
+    """
 
     kind: str
     namespace: str
     name: str
     version: str = ""
+    place: str = ""
+    changed: float = field(default=0.0, compare=False)
+    """When the object was last changed, in Unix time by the cluster's clock, to the second; 0: unknown."""
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+        name = f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+        return f"{name} ({self.place})" if self.place else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +134,8 @@ def _merge(parts: Sequence[tuple[Origin, Sequence[File]]]) -> tuple[File, ...]:
     for origin, files in parts:
         for file in files:
             if file.path in taken:
-                raise Refused(f"{file.path!r} is wanted by both {taken[file.path]} and {origin}")
+                both = f"two keys of {origin}" if taken[file.path] == origin else f"both {taken[file.path]} and {origin}"
+                raise Refused(f"{file.path!r} is wanted by {both}")
             taken[file.path] = origin
     for path, origin in taken.items():
         folder = path
@@ -130,12 +146,21 @@ def _merge(parts: Sequence[tuple[Origin, Sequence[File]]]) -> tuple[File, ...]:
     return tuple(file for _, files in parts for file in files)
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A revision that is not to be tried again, and why."""
+
+    revision: Revision
+    reason: str
+
+
 class Verdict(Enum):
     """How an attempt to make a revision live ended."""
 
     APPLIED = "applied"
     UNCHANGED = "unchanged"
     REFUSED = "refused"
+    ROLLED_BACK = "rolled back"
     FAILED = "failed"
 
 
@@ -158,12 +183,29 @@ def changes(old: Listing, new: Listing) -> tuple[Change, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one revision: the one value that every report renders. `took_s`: from taking it up to the verdict."""
+class Update:
+    """What the app is told of: a revision, and the paths that differ from what the app took last."""
 
     revision: Revision
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one revision: the one value that every report renders."""
+
+    revision: Revision
+    """Empty if the revision could not even be laid out."""
     verdict: Verdict
     took_s: float
+    """From taking it up to the verdict."""
     origins: tuple[Origin, ...]
     changed: tuple[Change, ...] = ()
+    """What differs from the revision that was live before it."""
     reason: str = ""
+    steps: tuple[tuple[str, float], ...] = ()
+    """The steps that it went through, in order, each with its seconds: stage, check, publish, deliver, confirm, back."""
+    live: Revision = field(default=Revision(""))
+    """What is live now; empty if nothing is."""
+    is_good: bool = False
+    """Whether the app has taken what is live now. If not, a reload is failing, and no roll-back has mended it."""

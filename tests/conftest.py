@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.running import Running
+from tests.running import Lines, Running, program
 
 Start = Callable[..., Running]
+Manifest = Callable[..., Path]
+HttpApp = Callable[..., tuple[str, Lines]]
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make namespaces")
 
@@ -35,7 +38,7 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def manifest(tmp_path: Path) -> Callable[..., Path]:
+def manifest(tmp_path: Path) -> Manifest:
     """Write a manifest of one ConfigMap, in one step as an editor does, and return its path."""
 
     def write(**data: str) -> Path:
@@ -46,3 +49,22 @@ def manifest(tmp_path: Path) -> Callable[..., Path]:
         return passing.rename(path)
 
     return write
+
+
+@pytest.fixture
+def http_app() -> Iterator[HttpApp]:
+    """Start an app that is told by HTTP; returns its address and what it prints."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(file: Path, *statuses: int) -> tuple[str, Lines]:
+        command = program("reload_server", str(file), *map(str, statuses or (200,)))
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        started.append(process)
+        assert process.stdout
+        lines = Lines(process.stdout)
+        return f"http://127.0.0.1:{lines.wait_for('^port ').split()[1]}", lines
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()

@@ -1,4 +1,4 @@
-"""One object of the cluster: list it, then watch it from there, for ever."""
+"""Objects of the cluster, by name or by labels: list them, then watch them from there, for ever."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from supervisor.backoff import backoff
-from supervisor.cluster import Collection, own_namespace
+from supervisor.cluster import OPENED, own_namespace
 from supervisor.errors import Expired, SourceError, Unavailable
+from supervisor.model import ConfigObject, Origin
 from supervisor.source.decode import config_object
+from supervisor.status import Contact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from supervisor.cluster import Cluster
-    from supervisor.model import ConfigObject
-    from supervisor.settings import ObjectName
+    from supervisor.cluster import Cluster, Object
+    from supervisor.collection import Collection
 
     Heard = tuple[ConfigObject, ...] | SourceError
 
@@ -25,13 +26,21 @@ _SHORTEST_WATCH_S = 5.0
 
 
 class ObjectSource:
-    """A ConfigMap, by name. While it does not exist, it is waited for; when it is deleted, what it last held stays wanted."""
+    """ConfigMaps or Secrets.
 
-    def __init__(self, cluster: Cluster, name: ObjectName) -> None:
+    One that is named is waited for while it does not exist, and what it last held stays wanted when it is deleted; with
+    `optional` it is empty then. Those that a selector picks come and go.
+    """
+
+    def __init__(self, cluster: Cluster, collection: Collection, *, optional: bool = False) -> None:
         self._cluster = cluster
-        self._collection = Collection("ConfigMap", "configmaps", name.namespace, name.name)
+        self._collection = collection
+        self._optional = optional
         self._version = ""
-        self.name = str(self._collection)
+        self._found: dict[str, ConfigObject] = {}
+        self._problem = ""
+        self.name = str(collection)
+        self.contact = Contact()
 
     def watch(self) -> Iterator[Heard]:
         """List, watch from the list's version, and go on from the last version seen whenever the watch ends.
@@ -39,13 +48,18 @@ class ObjectSource:
         After Expired, and after errors that leave the version in doubt, list again: the newest state is never missed.
         """
         delays = backoff()
+        is_troubled = False
         while True:
             began = time.monotonic()
             try:
                 if not self._version:
                     yield from self._list()
-                for heard in self._follow():
-                    delays = backoff()
+                for kind, heard in self._follow():
+                    if kind != OPENED:
+                        delays = backoff()
+                    if is_troubled:  # over: what was said before it holds again, good or bad
+                        yield from self._say()
+                        is_troubled = False
                     yield from heard
                 if time.monotonic() - began > _SHORTEST_WATCH_S:
                     continue
@@ -56,34 +70,70 @@ class ObjectSource:
                 self._version = ""
             if not isinstance(problem, Expired):
                 yield problem
+                is_troubled = True
             Event().wait(max(next(delays), problem.retry_after_s))
 
     def _list(self) -> Iterator[Heard]:
-        objects, version = self._cluster.list_objects(self._collection)
-        found = [written for written in objects if self._is_ours(written)]
-        if found:
-            yield (config_object(self._collection.kind, found[0]),)
-        else:
-            yield SourceError(self._missing())
+        found: dict[str, ConfigObject] = {}
+        version = ""
+        for page, version_of_all in self._cluster.list_pages(self._collection):
+            version = version_of_all
+            self.contact.proven()
+            while page:  # each is let go as soon as it is decoded: a page may hold many megabytes
+                written = page.pop()
+                if self._is_ours(written):
+                    decoded = config_object(self._collection.kind, written)
+                    found[decoded.origin.name] = decoded
+        self.contact.lists += 1
+        self._found, self._problem = found, self._missing()
+        yield from self._say()
         self._version = version
 
-    def _follow(self) -> Iterator[list[Heard]]:
+    def _follow(self) -> Iterator[tuple[str, Iterator[Heard]]]:
         """What each event of one watch has to say; a bookmark says nothing, but moves the version."""
+        self.contact.watches += 1
         for kind, written in self._cluster.watch_objects(self._collection, self._version):
-            heard: list[Heard] = []
+            self.contact.proven()
+            heard: Iterator[Heard] = iter(())
             if self._is_ours(written) and kind in {"ADDED", "MODIFIED"}:
-                heard = [(config_object(self._collection.kind, written),)]
+                decoded = config_object(self._collection.kind, written)
+                self._found[decoded.origin.name] = decoded
+                heard = self._say()
             elif self._is_ours(written) and kind == "DELETED":
-                heard = [SourceError(f"{self.name} was deleted: its last content stays")]
-            yield heard
+                self._found.pop(written["metadata"]["name"], None)
+                self._problem = self._deleted()
+                heard = self._say()
+            yield kind, heard
             self._version = str(written.get("metadata", {}).get("resourceVersion") or self._version)
 
-    def _is_ours(self, written: dict[str, object]) -> bool:
+    def _say(self) -> Iterator[Heard]:
+        """All that is wanted now; and why, if there is nothing."""
+        collection = self._collection
+        if self._found:
+            yield tuple(self._found[name] for name in sorted(self._found))
+            return
+        if collection.name and self._optional:
+            yield (ConfigObject(Origin(collection.kind, collection.namespace, collection.name), {}),)
+        elif collection.name:
+            yield SourceError(self._problem)
+        else:
+            yield ()
+            yield SourceError(self._problem)
+
+    def _is_ours(self, written: Object) -> bool:
         metadata = written.get("metadata")
-        return isinstance(metadata, dict) and metadata.get("name") == self._collection.name
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        return isinstance(name, str) and self._collection.name in {"", name}
+
+    def _deleted(self) -> str:
+        if self._collection.name:
+            return f"{self.name} was deleted: its last content stays"
+        return f"no {self._collection.kind} has the labels of {self.name} any more: nothing of them is wanted"
 
     def _missing(self) -> str:
-        pod_in = own_namespace()
-        elsewhere = f" (this pod runs in namespace {pod_in}: did you mean {pod_in}/{self._collection.name}?)"
-        hint = elsewhere if pod_in and pod_in != self._collection.namespace else ""
-        return f"{self.name} does not exist: waiting for it{hint}"
+        pod_in, collection = own_namespace(), self._collection
+        elsewhere = f" (this pod runs in namespace {pod_in}: did you mean {pod_in}/{collection.name or collection.labels}?)"
+        hint = elsewhere if pod_in and pod_in != collection.namespace else ""
+        if collection.name:
+            return f"{self.name} does not exist: waiting for it{hint}"
+        return f"no {collection.kind} has the labels of {self.name}: nothing of them is wanted yet{hint}"

@@ -4,37 +4,12 @@ import os
 import signal
 import socket
 import stat
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
-from tests.conftest import Start
-from tests.running import Lines, Running, program
-
-Manifest = Callable[..., Path]
-App = Callable[..., tuple[str, Lines]]
-
-
-@pytest.fixture
-def app() -> Iterator[App]:
-    """Start an app that is told by HTTP; returns its address and what it prints."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(file: Path, *statuses: int) -> tuple[str, Lines]:
-        command = program("reload_server", str(file), *map(str, statuses or (200,)))
-        process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        started.append(process)
-        assert process.stdout
-        lines = Lines(process.stdout)
-        return f"http://127.0.0.1:{lines.wait_for('^port ').split()[1]}", lines
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
+from tests.conftest import HttpApp, Manifest, Start
+from tests.running import Running, program
 
 
 def test_the_first_configuration_is_there_when_the_command_starts(start: Start, manifest: Manifest, root: Path) -> None:
@@ -84,24 +59,9 @@ def test_another_signal_can_be_chosen(start: Start, manifest: Manifest, root: Pa
     running.out.wait_for(f"^signal {int(signal.SIGUSR2)}$")
 
 
-@pytest.mark.slow
-def test_a_signal_that_would_end_the_command_is_not_sent(start: Start, manifest: Manifest, root: Path) -> None:
-    """A shell without a trap would die of HUP; it lives, and the log says why it was not told."""
-    running = start(
-        f"--manifest={manifest(key='one')}", f"--configroot={root}", command=["sh", "-c", "echo ready; exec sleep 60"]
-    )
-    running.out.wait_for("ready")
-    manifest(key="two")
-    manifest(key="three")
-
-    message = running.wait_for_event("config.failed", deadline_s=40)["message"]
-    assert "SIGHUP would end the command, which has no handler for it" in message
-    assert running.child_pids()
-
-
-def test_a_sidecar_tells_the_app_by_http(start: Start, manifest: Manifest, root: Path, app: App) -> None:
+def test_a_sidecar_tells_the_app_by_http(start: Start, manifest: Manifest, root: Path, http_app: HttpApp) -> None:
     """By POST, once the file is there; also of the first configuration, which a running app does not have."""
-    url, lines = app(root / "key")
+    url, lines = http_app(root / "key")
     running = start(f"--manifest={manifest(key='one')}", f"--configroot={root}", f"--reload-http={url}/-/reload?now=1")
 
     lines.wait_for("^POST /-/reload.now=1 'one'$")
@@ -110,9 +70,11 @@ def test_a_sidecar_tells_the_app_by_http(start: Start, manifest: Manifest, root:
     assert running.stop() == 0
 
 
-def test_a_command_can_be_told_by_http_with_another_method(start: Start, manifest: Manifest, root: Path, app: App) -> None:
+def test_a_command_can_be_told_by_http_with_another_method(
+    start: Start, manifest: Manifest, root: Path, http_app: HttpApp
+) -> None:
     """Then it gets no signal, and is not told of the configuration that it starts with."""
-    url, lines = app(root / "key")
+    url, lines = http_app(root / "key")
     running = start(
         f"--manifest={manifest(key='one')}",
         f"--configroot={root}",
@@ -128,7 +90,7 @@ def test_a_command_can_be_told_by_http_with_another_method(start: Start, manifes
     assert running.out.wait_for_end() == ["ready", "signal 15"]
 
 
-def test_an_app_that_cannot_be_reached_is_asked_again(start: Start, manifest: Manifest, root: Path, app: App) -> None:
+def test_an_app_that_cannot_be_reached_is_asked_again(start: Start, manifest: Manifest, root: Path) -> None:
     """It may only be starting: here it begins to listen after the first try was refused."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
@@ -143,9 +105,9 @@ def test_an_app_that_cannot_be_reached_is_asked_again(start: Start, manifest: Ma
         assert running.wait_for_event("config.applied")["verdict"] == "applied"
 
 
-def test_an_app_that_says_no_is_not_asked_again(start: Start, manifest: Manifest, root: Path, app: App) -> None:
+def test_an_app_that_says_no_is_not_asked_again(start: Start, manifest: Manifest, root: Path, http_app: HttpApp) -> None:
     """The log tells the status; the next revision is told as if nothing had been."""
-    url, lines = app(root / "key", 500, 200)
+    url, lines = http_app(root / "key", 500, 200)
     running = start(f"--manifest={manifest(key='one')}", f"--configroot={root}", f"--reload-http={url}/reload")
 
     assert "answers 500" in running.wait_for_event("config.refused")["message"]
@@ -194,7 +156,7 @@ def test_reloads_keep_their_distance_and_the_newest_gets_through(start: Start, m
     running.out.wait_for("^reloaded .*'30'$")
     moments = [int(line.split()[1]) for line in running.out.all() if line.startswith("reloaded")]
     assert len(moments) <= 4
-    assert all(later - earlier > 0.45e9 for earlier, later in zip(moments, moments[1:], strict=False))
+    assert all(later - earlier > 0.45e9 for earlier, later in pairwise(moments))
 
 
 def test_files_have_mode_0666_whatever_the_umask(manifest: Manifest, root: Path) -> None:
@@ -221,7 +183,7 @@ def test_one_line_tells_of_each_revision_and_no_line_of_contents(start: Start, m
     running.stop()
 
     assert applied["verdict"] == "applied"
-    assert applied["origins"] == [{"kind": "ConfigMap", "namespace": "", "name": "app", "resource_version": ""}]
+    assert applied["origins"] == [{"kind": "ConfigMap", "namespace": "default", "name": "app", "resource_version": ""}]
     assert applied["changed"] == [
         {"path": "key", "what": "changed", "bytes": 12},
         {"path": "other", "what": "removed", "bytes": 0},

@@ -1,63 +1,12 @@
 from __future__ import annotations
 
-import os
-import re
+import shlex
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from tests.running import SUPERVISOR, Lines, eventually, program
-
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-
-
-class Terminal:
-    """A pseudo-terminal with a session of its own, in which a command runs."""
-
-    def __init__(self, words: list[str]) -> None:
-        self._master, slave = os.openpty()
-        self.process = subprocess.Popen(
-            ["setsid", "--ctty", "--wait", *words], stdin=slave, stdout=slave, stderr=slave, env=ENVIRONMENT
-        )
-        os.close(slave)
-        self.seen = ""
-
-    def type(self, text: str) -> None:
-        """Press keys."""
-        os.write(self._master, text.encode())
-
-    def wait_for(self, pattern: str) -> None:
-        """Read until a pattern has been printed."""
-        eventually(lambda: self._read() or re.search(pattern, self.seen), f"{pattern!r} on the terminal")
-
-    def _read(self) -> None:
-        import select
-
-        if select.select([self._master], [], [], 0.05)[0]:
-            try:
-                self.seen += os.read(self._master, 65536).decode(errors="replace")
-            except OSError:  # EIO: everybody has left
-                assert self.process.wait(5) is not None
-
-    def close(self) -> None:
-        """Hang up."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        os.close(self._master)
-
-
-@contextmanager
-def terminal(*words: str) -> Iterator[Terminal]:
-    """A terminal that is closed at the end."""
-    opened = Terminal(list(words))
-    try:
-        yield opened
-    finally:
-        opened.close()
+from tests.running import SUPERVISOR, Lines, program
+from tests.terminal import ENVIRONMENT, terminal
 
 
 def test_ctrl_c_reaches_the_command_once() -> None:
@@ -91,7 +40,7 @@ def test_the_command_can_read_from_the_terminal() -> None:
 
 def test_the_terminal_is_given_back() -> None:
     """A script that started us without job control can read from the terminal after we have left."""
-    with terminal("sh", "-c", f"{sys.executable} -m supervisor -- true; read line; echo got $line") as screen:
+    with terminal("sh", "-c", f"{shlex.join(SUPERVISOR)} -- true; read line; echo got $line") as screen:
         screen.type("hello\n")
 
         screen.wait_for("got hello")
@@ -99,7 +48,7 @@ def test_the_terminal_is_given_back() -> None:
 
 def test_a_background_job_does_not_take_the_terminal() -> None:
     """Started with & by a shell with job control, the foreground stays the shell's."""
-    script = f"set -m; {sys.executable} -m supervisor -- sleep 60 & sleep 0.5; read line; echo got $line; kill %1"
+    script = f"set -m; {shlex.join(SUPERVISOR)} -- sleep 60 & sleep 0.5; read line; echo got $line; kill %1"
     with terminal("bash", "-c", script) as screen:
         screen.type("hello\n")
 
@@ -119,15 +68,16 @@ def test_logs_are_readable_on_a_terminal(tmp_path: Path) -> None:
         assert "{" not in screen.seen
 
 
-def test_lines_are_complete(tmp_path: Path) -> None:
+def test_lines_are_complete() -> None:
     """Standard output and standard error of the command are its own: nothing is added to them."""
     done = subprocess.Popen(
-        [*SUPERVISOR, "--", "sh", "-c", "echo out; echo err >&2"],
+        [*SUPERVISOR, "--subreaper", "--", "sh", "-c", "echo out; echo err >&2"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=ENVIRONMENT,
     )
-    assert done.stdout and done.stderr
+    assert done.stdout
+    assert done.stderr
     out, err = Lines(done.stdout), Lines(done.stderr)
     done.wait()
 

@@ -1,22 +1,14 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
-from tests.conftest import Start, needs_root
-from tests.running import eventually, program
-
-
-@needs_root
-def test_pid1_reaps_two_thousand_orphans_and_leaves_with_the_commands_code(start: Start) -> None:
-    """The command itself looks until it sees no zombie any more."""
-    running = start(command=program("make_orphans", "2000", "42"), as_pid1=True)
-
-    assert running.wait() == 42
-    assert running.out.wait_for_end() == ["all reaped"]
+from tests.conftest import Manifest, Start, needs_root
+from tests.running import eventually
 
 
 @needs_root
-def test_a_sidecar_that_is_pid1_reaps_too(start: Start, manifest, root) -> None:
+def test_a_sidecar_that_is_pid1_reaps_too(start: Start, manifest: Manifest, root: Path) -> None:
     """What somebody starts in its container by exec leaves orphans as well."""
     running = start(f"--manifest={manifest(key='value')}", f"--configroot={root}", as_pid1=True)
     running.wait_for_event("config.applied")

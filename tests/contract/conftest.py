@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,8 @@ def real_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealApi]:
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if not assets:
         pytest.skip("no KUBEBUILDER_ASSETS")
-    with RealApi(Path(assets), tmp_path_factory.mktemp("api"), users={"reader-token": "reader", "other-token": "other"}) as api:
+    users = {"reader-token": "reader", "pod-token": "system:serviceaccount:production:app"}
+    with RealApi(Path(assets), tmp_path_factory.mktemp("api"), users=users) as api:
         yield api
 
 
@@ -81,10 +83,25 @@ class App:
 
 
 @pytest.fixture
-def app(start: Start, api: Api, tmp_path: Path, name: str, root: Path):
+def app(start: Start, api: Api, tmp_path: Path, name: str, root: Path) -> Callable[..., App]:
     """Start the program and its app for the ConfigMap `name`."""
 
     def start_app(*options: str, kubeconfig: Path | None = None) -> App:
         return App(start, kubeconfig or api.write_kubeconfig(tmp_path / "kubeconfig"), name, root, *options)
 
     return start_app
+
+
+def in_a_pod(api: RealApi, account: Path, token: str) -> dict[str, Any]:
+    """How the program is started in a pod: with the files of a service account, and the API's address in the environment."""
+    account.mkdir()
+    (account / "token").write_text(token)
+    (account / "ca.crt").write_bytes(api.ca_file.read_bytes())
+    (account / "namespace").write_text("elsewhere")
+    place = "/var/run/secrets/kubernetes.io/serviceaccount"
+    mount = f'mount -t tmpfs none /run && mkdir -p {place} && mount --bind {account} {place} && exec "$@"'
+    host, port = api.url.removeprefix("https://").split(":")
+    return {
+        "prefix": ["unshare", "--mount", "sh", "-c", mount, "sh"],
+        "environment": {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port, "HOME": "/nowhere", "KUBECONFIG": ""},
+    }

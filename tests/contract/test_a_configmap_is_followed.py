@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.contract.conftest import App
-from tests.stand_ins.client import Api, Client
+from tests.stand_ins.client import Client
 
 StartApp = Callable[..., App]
 
@@ -106,7 +106,7 @@ def test_a_mebibyte_arrives(client: Client, app: StartApp, name: str, root: Path
     assert (root / "large").read_text() == large
 
 
-def test_the_same_content_after_a_restart_is_not_written(client: Client, app: StartApp, name: str, root: Path, api: Api) -> None:
+def test_the_same_content_after_a_restart_is_not_written(client: Client, app: StartApp, name: str, root: Path) -> None:
     """What is on disk is compared with what is wanted."""
     client.create("ConfigMap", "default", name, {"key": "1"})
     first = app()

@@ -31,7 +31,7 @@ def test_killed_and_restarted(api: Api, client: Client, running: App, name: str)
     assert len(running.running.events("source.problem")) <= 3
 
 
-def test_killed_twice_with_a_change_in_between(api: Api, client: Client, running: App, name: str) -> None:
+def test_killed_twice_with_a_change_in_between(api: Api, running: App, name: str) -> None:
     """What was changed while we were cut off is found too."""
     api.kill()
     running.running.wait_for_event("source.problem")

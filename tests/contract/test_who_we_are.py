@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Start, needs_root
-from tests.contract.conftest import App
+from tests.contract.conftest import App, in_a_pod
 from tests.running import program
 from tests.stand_ins.real_api import RealApi
 
@@ -117,21 +117,12 @@ def test_a_context_that_does_not_exist_is_named(api: RealApi, app: StartApp, tmp
 
 @needs_root
 def test_in_a_pod_the_service_account_is_used(api: RealApi, start: Start, name: str, root: Path, tmp_path: Path) -> None:
-    """The mounted token, authority and namespace, and the address from the environment; a rotated token is read again."""
+    """The mounted token, authority and namespace, and the address from the environment."""
     allow(api, name)
-    account = tmp_path / "account"
-    account.mkdir()
-    (account / "token").write_text("reader-token")
-    (account / "ca.crt").write_bytes(api.ca_file.read_bytes())
-    (account / "namespace").write_text("elsewhere")
-    place = "/var/run/secrets/kubernetes.io/serviceaccount"
-    mount = f'mount -t tmpfs none /run && mkdir -p {place} && mount --bind {account} {place} && exec "$@"'
-    host, port = api.url.removeprefix("https://").split(":")
     running = start(
         f"--configmap={name}",
         f"--configroot={root}",
-        environment={"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port, "HOME": "/nowhere", "KUBECONFIG": ""},
-        prefix=["unshare", "--mount", "sh", "-c", mount, "sh"],
+        **in_a_pod(api, tmp_path / "account", "reader-token"),
         command=program("show_config", f"{root}/key"),
     )
 

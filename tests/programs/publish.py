@@ -27,7 +27,7 @@ def hook(event: str, arguments: tuple[object, ...]) -> None:
 snapshot = Snapshot([(Origin("ConfigMap", "", "app"), [File(path, text.encode(), 0o666) for path, text in wanted.items()])])
 sys.addaudithook(hook)
 tree = Tree(root)
-if tree.revision != snapshot.revision:
+if tree.live is None or tree.live.revision != snapshot.revision:
     tree.publish(tree.stage(snapshot))
 tree.prune()
 print(count)

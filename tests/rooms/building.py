@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from supervisor.model import ConfigObject, File, Origin, Snapshot
 from supervisor.tree import Tree
@@ -52,7 +52,7 @@ def opened(root: Path) -> Iterator[Tree]:
     try:
         yield tree
     finally:
-        os.close(tree._fd)
+        os.close(tree._disk.fd)
 
 
 def seen(root: Path) -> dict[str, str]:
@@ -84,8 +84,8 @@ def everything(root: Path) -> dict[str, tuple[object, ...]]:
 
 
 def generations(root: Path) -> list[str]:
-    """The names of ours in a folder, but for `..data`."""
-    return sorted(name for name in os.listdir(root) if name.startswith("..") and name != "..data")
+    """The names of ours in a folder, but for `..data`, `..good` and `..refused`."""
+    return sorted(name for name in os.listdir(root) if name.startswith("..") and name not in {"..data", "..good", "..refused"})
 
 
 def within(call: Callable[[], T], deadline_s: float = DEADLINE_S) -> T:
@@ -108,10 +108,10 @@ def within(call: Callable[[], T], deadline_s: float = DEADLINE_S) -> T:
     return done[0]
 
 
-def python(code: str, *arguments: str, **more: Any) -> list[str]:
+def python(code: str, *arguments: str) -> list[str]:
     """The lines that a program prints, in a process of its own, which must end well."""
     words = [sys.executable, "-c", textwrap.dedent(code), *arguments]
-    environment = more.pop("env", {**os.environ, "PYTHONPATH": str(REPOSITORY)})
-    done = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE_S, env=environment, check=False, **more)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE_S, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

@@ -60,7 +60,7 @@ def test_an_object_without_namespace_gets_the_default() -> None:
 
 
 def test_what_belongs_to_the_other_kind_is_not_read() -> None:
-    """stringData of a ConfigMap and binaryData of a Secret mean nothing to the API either."""
+    """The `stringData` of a ConfigMap and the `binaryData` of a Secret mean nothing to the API either."""
     assert config_object("ConfigMap", {"metadata": APP, "stringData": {"a": "1"}}).data == {}
     assert config_object("Secret", {"metadata": APP, "binaryData": {"a": "1"}}).data == {}
 

@@ -10,8 +10,9 @@ from tests.rooms.building import wanted, within
 ONE, TWO, THREE = (wanted({"key": text}) for text in ("one", "two", "three"))
 
 
-def texts(objects: tuple[ConfigObject, ...]) -> list[str]:
+def texts(objects: tuple[ConfigObject, ...] | None) -> list[str]:
     """The content of each object's only key."""
+    assert objects is not None
     return [found.data["key"].decode() for found in objects]
 
 
@@ -48,7 +49,7 @@ def test_objects_come_in_the_order_of_the_sources() -> None:
 def test_nothing_is_wanted_before_every_source_has_spoken() -> None:
     """Half a configuration is none."""
     desired = Desired(("a", "b"))
-    heard: list[tuple[int, tuple[ConfigObject, ...]]] = []
+    heard: list[tuple[int, tuple[ConfigObject, ...] | None]] = []
     waiting = Thread(target=lambda: heard.append(desired.wait(0)), daemon=True)
     waiting.start()
     desired.put("a", (ONE,))
@@ -76,7 +77,7 @@ def test_waiting_for_something_newer_ends_when_it_comes() -> None:
     desired = Desired(("a",))
     desired.put("a", (ONE,))
     serial, _ = desired.wait(0)
-    heard: list[tuple[int, tuple[ConfigObject, ...]]] = []
+    heard: list[tuple[int, tuple[ConfigObject, ...] | None]] = []
     waiting = Thread(target=lambda: heard.append(desired.wait(serial)), daemon=True)
     waiting.start()
     waiting.join(0.02)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from supervisor.errors import Refused, StartError, TreeError
+from supervisor.model import Listing, Refusal, Revision
 from supervisor.tree import Tree
 from tests.rooms.building import everything, generations, opened, publish, python, seen, snapshot
 
@@ -48,6 +49,17 @@ def mode(path: Path) -> int:
 def beside_root(root: Path) -> dict[str, tuple[object, ...]]:
     """All below a configroot. Its own times change with every attempt."""
     return {path: told for path, told in everything(root).items() if path != "."}
+
+
+def what_is_live(tree: Tree) -> tuple[Revision, Listing]:
+    """The revision that is live, and its files."""
+    assert tree.live
+    return tree.live.revision, tree.live.listing
+
+
+def revision_of_live(tree: Tree) -> Revision | None:
+    """The revision that is live, if there is one."""
+    return tree.live.revision if tree.live else None
 
 
 # --- the layout
@@ -201,10 +213,10 @@ def test_nothing_is_seen_of_a_staged_revision(root: Path, tree: Tree) -> None:
 
 def test_the_tree_tells_what_is_live(tree: Tree) -> None:
     """Nothing at first; then the last revision, and its files without their contents."""
-    assert (tree.revision, tree.listing) == (None, {})
+    assert tree.live is None
     made = publish(tree, {"a": "1", "d/b": "22"})
 
-    assert (tree.revision, tree.listing) == (made.revision, made.listing)
+    assert what_is_live(tree) == (made.revision, made.listing)
 
 
 def test_a_link_that_somebody_removed_comes_back_with_the_next_revision(root: Path, tree: Tree) -> None:
@@ -259,11 +271,12 @@ def test_a_link_of_the_image_is_replaced_and_what_it_led_to_is_not(tmp_path: Pat
     os.symlink(precious, root / "absolute")
     os.symlink("../precious", root / "relative")
     os.symlink("no/such/file", root / "dangling")
+    os.symlink("/dev/null", root / "masked")
     before = precious.lstat()
     with opened(root) as tree:
-        publish(tree, {"absolute": "1", "relative": "2", "dangling": "3"})
+        publish(tree, {"absolute": "1", "relative": "2", "dangling": "3", "masked": "4"})
 
-    assert seen(root) == {"absolute": "1", "relative": "2", "dangling": "3"}
+    assert seen(root) == {"absolute": "1", "relative": "2", "dangling": "3", "masked": "4"}
     assert precious.read_text() == "precious"
     assert precious.lstat() == before
 
@@ -318,6 +331,12 @@ def lead_elsewhere(path: Path) -> None:
     path.symlink_to(outside)
 
 
+def lead_to_a_fifo(path: Path) -> None:
+    """A link to something whose reading may never end."""
+    os.mkfifo(path.parent.parent / "fifo")
+    path.symlink_to("../fifo")
+
+
 @pytest.mark.parametrize(
     ("plant", "place", "path", "words"),
     [
@@ -328,6 +347,9 @@ def lead_elsewhere(path: Path) -> None:
         (make_fifo, "a", "a", "/a is in the way of 'a'"),
         (make_fifo, "a", "a/b", "/a is in the way of 'a/b'"),
         (lead_elsewhere, "a", "a/b", "/a is in the way of 'a/b'"),
+        (lead_elsewhere, "a", "a", "/a is in the way of 'a'"),
+        (lead_to_a_fifo, "a", "a", "/a is in the way of 'a'"),
+        (lambda path: path.symlink_to("a"), "a", "a", "/a is in the way of 'a'"),
         (lambda path: path.symlink_to("nowhere"), "a", "a/b", "/a is in the way of 'a/b'"),
         (lambda path: path.symlink_to("."), "a", "a/b", "/a is in the way of 'a/b'"),
         (lambda path: path.symlink_to("..data/b"), "a", "a/b", "/a is in the way of 'a/b'"),
@@ -349,7 +371,7 @@ def test_what_is_in_the_way_is_named_and_nothing_changes(
 
         assert words in str(caught.value)
         assert {name: told for name, told in everything(root.parent).items() if name not in {".", "config"}} == before
-        assert (tree.revision, tree.listing) == (live.revision, live.listing)
+        assert what_is_live(tree) == (live.revision, live.listing)
 
         (root / place).rename(root.parent / "taken away")
         publish(tree, {"live": "2", path: "2"})
@@ -366,7 +388,7 @@ def test_what_an_earlier_run_left_is_live(root: Path) -> None:
         made = publish(tree, {"a": "1", "d/b": "2", "\udcff": "3"}, mode=0o640)
     before = beside_root(root)
     with opened(root) as tree:
-        found = tree.revision, tree.listing
+        found = what_is_live(tree)
 
     assert found == (made.revision, made.listing)
     assert beside_root(root) == before
@@ -391,12 +413,12 @@ def test_what_a_power_cut_tore_is_not_what_was_wanted(root: Path, tear: Callable
         made = publish(tree, files)
     tear(root / "..data")
     with opened(root) as tree:
-        assert tree.revision != made.revision
+        assert revision_of_live(tree) != made.revision
         publish(tree, files)
 
     assert seen(root) == files
     with opened(root) as tree:
-        assert tree.revision == made.revision
+        assert revision_of_live(tree) == made.revision
 
 
 def test_a_link_that_leads_to_a_generation_that_is_gone_counts_for_nothing(root: Path) -> None:
@@ -405,7 +427,7 @@ def test_a_link_that_leads_to_a_generation_that_is_gone_counts_for_nothing(root:
         publish(tree, {"a": "1"})
         os.rename(root / os.readlink(root / "..data"), root.parent / "taken away")
     with opened(root) as tree:
-        assert (tree.revision, tree.listing) == (None, {})
+        assert tree.live is None
         publish(tree, {"a": "1"})
 
     assert seen(root) == {"a": "1"}
@@ -430,7 +452,7 @@ def test_leftovers_of_a_killed_run_are_swept(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["..link-0123456", "..link-0123456g", "..link-012345678", "..new-0123", "..new-x", "..good", "..01234"]
+    "name", ["..link-0123456", "..link-0123456g", "..link-012345678", "..new-0123", "..new-x", "..goods", "..01234"]
 )
 def test_names_that_only_look_like_leftovers_stay(root: Path, name: str) -> None:
     """Files that we did not write are never removed."""
@@ -467,7 +489,7 @@ def test_links_of_a_revision_that_never_became_live_go_at_the_next_start(root: P
     os.symlink("..data/fresh", root / "fresh")
     os.symlink("..data/d", root / "d")
     with opened(root) as tree:
-        assert tree.revision == snapshot({"a": "1"}).revision
+        assert revision_of_live(tree) == snapshot({"a": "1"}).revision
 
     assert {name for name in os.listdir(root) if not name.startswith("..")} == {"a"}
 
@@ -507,7 +529,7 @@ def test_something_in_the_way_of_what_is_live_is_said_with_the_next_revision(roo
     (root / "conf.d").unlink()
     put(root / "conf.d", "a file now")
     with opened(root) as tree:
-        assert tree.revision is None
+        assert tree.live is None
         with pytest.raises(Refused, match=r"/conf.d is in the way of 'conf.d/a'"):
             publish(tree, {"conf.d/a": "1"})
         (root / "conf.d").unlink()
@@ -624,7 +646,7 @@ def test_a_revision_that_the_disk_does_not_take_leaves_nothing(root: Path, tree:
 
     assert str(caught.value) == f"cannot write in {root}: File too large"
     assert beside_root(root) == before
-    assert tree.revision == snapshot({"key": "1"}).revision
+    assert revision_of_live(tree) == snapshot({"key": "1"}).revision
 
 
 @pytest.fixture
@@ -647,8 +669,69 @@ def test_a_full_disk_keeps_what_is_live(small_disk: Path, large: dict[str, str])
         before = generations(small_disk / "config")
         with pytest.raises(TreeError, match="No space left on device"):
             tree.stage(snapshot(large))
-        assert (generations(small_disk / "config"), tree.revision) == (before, live.revision)
+        assert (generations(small_disk / "config"), revision_of_live(tree)) == (before, live.revision)
         assert seen(small_disk / "config") == {"key": "x" * 20_000}
 
         publish(tree, {"key": "2"})
         assert seen(small_disk / "config") == {"key": "2"}
+
+
+# --- going back
+
+
+def test_the_generation_before_can_be_published_again(root: Path, tree: Tree) -> None:
+    """Names that came with the newer one go, names that it had taken away are back."""
+    publish(tree, {"a": "1", "old": "1"})
+    tree.mark_good()
+    publish(tree, {"a": "2", "new": "2"})
+    assert tree.good
+    tree.publish(tree.good)
+    tree.prune()
+
+    assert seen(root) == {"a": "1", "old": "1"}
+    assert tree.live == tree.good
+
+
+def test_the_good_generation_is_kept_however_many_are_tried(root: Path, tree: Tree) -> None:
+    """Two are kept: the live one, and the one to go back to."""
+    publish(tree, {"a": "good"})
+    tree.mark_good()
+    for number in range(5):
+        publish(tree, {"a": f"tried {number}"})
+    assert len(generations(root)) == 2
+    assert tree.good
+    tree.publish(tree.good)
+
+    assert seen(root) == {"a": "good"}
+
+
+def test_what_is_good_and_what_was_refused_is_known_to_the_next_run(root: Path) -> None:
+    """Also that what is live is not what was good."""
+    with opened(root) as tree:
+        good = publish(tree, {"a": "good"})
+        tree.mark_good()
+        bad = publish(tree, {"a": "bad"})
+        tree.refuse(Refusal(bad.revision, "the app says: no\n"))
+    with opened(root) as tree:
+        assert tree.good
+        assert (revision_of_live(tree), tree.good.revision) == (bad.revision, good.revision)
+        assert tree.refusal == Refusal(bad.revision, "the app says: no\n")
+        tree.publish(tree.good)
+        publish(tree, {"a": "better"})
+        tree.mark_good()
+    with opened(root) as tree:
+        assert tree.refusal is None
+        assert tree.live == tree.good
+
+    assert sorted(path.name for path in root.iterdir() if not GENERATION.fullmatch(path.name)) == ["..data", "..good", "a"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"revision": 1', '"text"', "\0"])
+def test_a_refusal_that_cannot_be_read_counts_for_nothing(root: Path, text: str) -> None:
+    """A disk that lost power may hold anything."""
+    put(root / "..refused", text)
+    with opened(root) as tree:
+        assert tree.refusal is None
+        tree.refuse(Refusal(Revision("0123456789ab"), "no"))
+    with opened(root) as tree:
+        assert tree.refusal == Refusal(Revision("0123456789ab"), "no")

@@ -29,6 +29,7 @@ from tests.stand_ins.client import ANSWER_S, ApiError, Client, Kubeconfig, Objec
 
 _KINDS = {"configmaps": "ConfigMap", "secrets": "Secret"}
 _PATH = re.compile(r"/api/v1/namespaces/([^/]+)/(configmaps|secrets)(?:/([^/]+))?")
+_TERMS = re.compile(r",(?![^(]*\))")  # a comma that is not in parentheses
 _KEY = re.compile(r"[-._a-zA-Z0-9]+")
 _BYTES_MAX = 2**20
 _REASONS = {410: "Expired", 422: "Invalid", 500: "InternalError", 504: "Timeout"}  # the others are HTTP's own words
@@ -191,9 +192,14 @@ class _Store:
 
     def select(self, place: _Place, query: Mapping[str, str]) -> Object:
         with self._changed:
-            found, version = self._picked(place, query), self._version
-        plain = [{part: one[part] for part in one if part not in {"kind", "apiVersion"}} for one in found]
-        return {**_head(f"{_KINDS[place[0]]}List", version), "items": plain}
+            version, after = _token(query["continue"]) if query.get("continue") else (self._version, "")
+            if version < self._oldest:
+                raise _error(410, f"The provided continue parameter is too old: {version} ({self._oldest})")
+            found = [one for one in self._picked(place, query, self._at(version)) if one["metadata"]["name"] > after]
+        limit = int(query.get("limit") or 0) or len(found)
+        plain = [{part: one[part] for part in one if part not in {"kind", "apiVersion"}} for one in found[:limit]]
+        more = {"continue": _token_of(version, plain[-1]["metadata"]["name"])} if found[limit:] else {}
+        return {**_head(f"{_KINDS[place[0]]}List", version, **more), "items": plain}
 
     def delete(self, place: _Place) -> Object:
         with self._changed:
@@ -234,8 +240,17 @@ class _Store:
             raise _error(404, f'{place[0]} "{place[2]}" not found')
         return self._objects[place]
 
-    def _picked(self, place: _Place, query: Mapping[str, str]) -> list[Object]:
-        return [found for at, found in sorted(self._objects.items()) if _picks(place, query, at, found)]
+    def _picked(self, place: _Place, query: Mapping[str, str], objects: Mapping[_Place, Object]) -> list[Object]:
+        return [found for at, found in sorted(objects.items()) if _picks(place, query, at, found)]
+
+    def _at(self, version: int) -> dict[_Place, Object]:
+        """All objects as they were at that version: what has happened since is undone."""
+        objects = dict(self._objects)
+        for place, before, _ in reversed(self._history[version - _FIRST :]):
+            objects.pop(place, None)
+            if before:
+                objects[place] = before
+        return objects
 
     def _create(self, place: _Place, given: Object) -> Object:
         if place in self._objects:
@@ -270,7 +285,7 @@ class _Store:
         if position:  # in a 200, as the real one
             return 0, [_line("ERROR", _error(410, f"too old resource version: {position} ({self._oldest})").body)]
         mark = _head(_KINDS[place[0]], self._version, annotations={"k8s.io/initial-events-end": "true"})
-        lines = [_line("ADDED", found) for found in self._picked(place, query)]
+        lines = [_line("ADDED", found) for found in self._picked(place, query, self._objects)]
         return self._version, [*lines, _line("BOOKMARK", mark)] if mark_s else lines
 
 
@@ -381,11 +396,32 @@ def _next_mark(now: float, ends: float, mark_s: float | None) -> float:
 
 def _picks(place: _Place, query: Mapping[str, str], at: _Place, found: Object | None) -> Object | None:
     """The object, if it is one that the request means."""
-    field, labels = query.get("fieldSelector", ""), query.get("labelSelector", "").replace("==", "=")
+    field, selector = query.get("fieldSelector", ""), query.get("labelSelector", "")
     if found is None or at[:2] != place[:2] or field not in {"", f"metadata.name={at[2]}"}:
         return None
-    wanted = {tuple(label.split("=", 1)) for label in labels.split(",") if label}
-    return found if found["metadata"].get("labels", {}).items() >= wanted else None
+    labels = found["metadata"].get("labels", {})
+    return found if all(_fits(term.strip(), labels) for term in _TERMS.split(selector) if term) else None
+
+
+def _fits(term: str, labels: Mapping[str, str]) -> bool:
+    """Whether labels fit one requirement of a selector: `a=b`, `a!=b`, `a`, `!a`, `a in (b,c)`, `a notin (b,c)`."""
+    is_set = re.fullmatch(r"(\S+)\s+(in|notin)\s*\((.*)\)", term)
+    if is_set:
+        values = {value.strip() for value in is_set[3].split(",")}
+        return (labels.get(is_set[1]) in values) == (is_set[2] == "in")
+    key, equals, value = (part.strip() for part in term.replace("==", "=").partition("="))
+    if not equals:
+        return (key.lstrip("! ") in labels) != key.startswith("!")
+    return (labels.get(key.removesuffix("!").strip()) == value) != key.endswith("!")
+
+
+def _token_of(version: int, name: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([version, name]).encode()).decode()
+
+
+def _token(text: str) -> tuple[int, str]:
+    version, name = json.loads(base64.urlsafe_b64decode(text))
+    return version, name
 
 
 def _merged(old: Any, patch: Any) -> Any:

@@ -150,6 +150,56 @@ def test_watch_by_labels(client: Client, ns: str) -> None:
     assert client.list("ConfigMap", ns, labels="tier=web,team=a")["items"] == []
 
 
+@pytest.mark.parametrize(
+    ("selector", "names"),
+    [
+        ("app=web", ["a", "b"]),
+        ("app==web,tier=front", ["a"]),
+        ("app!=web", ["c", "d"]),
+        ("tier", ["a", "c"]),
+        ("!tier", ["b", "d"]),
+        ("app in (web, db)", ["a", "b", "c"]),
+        ("app notin (web,db),!tier", ["d"]),
+        ("example.com/x=1", ["d"]),
+    ],
+)
+def test_list_by_labels(client: Client, ns: str, selector: str, names: list[str]) -> None:
+    """All kinds of requirements."""
+    client.create("ConfigMap", ns, "a", labels={"app": "web", "tier": "front"})
+    client.create("ConfigMap", ns, "b", labels={"app": "web"})
+    client.create("ConfigMap", ns, "c", labels={"app": "db", "tier": "back"})
+    client.create("ConfigMap", ns, "d", labels={"example.com/x": "1"})
+
+    found = client.list("ConfigMap", ns, labels=selector)["items"]
+    assert [item["metadata"]["name"] for item in found if item["metadata"]["name"] != "kube-root-ca.crt"] == names
+
+
+def test_list_page_by_page(client: Client, ns: str) -> None:
+    """All pages show the state of the first one, whatever happens meanwhile."""
+    for name in "abcde":
+        client.create("ConfigMap", ns, name, labels={"app": "web"})
+    first, more = client.list_page("ConfigMap", ns, "app=web", 2)
+    client.delete("ConfigMap", ns, "d")
+    client.create("ConfigMap", ns, "c1", labels={"app": "web"})
+    second, more = client.list_page("ConfigMap", ns, "app=web", 2, more)
+    third, end = client.list_page("ConfigMap", ns, "app=web", 2, more)
+
+    assert [*first, *second, *third] == ["a", "b", "c", "d", "e"]
+    assert end == ""
+
+
+def test_list_page_of_a_forgotten_state(api: Api, client: Client, ns: str) -> None:
+    """410: the list has to be begun again."""
+    for name in "abc":
+        client.create("ConfigMap", ns, name, labels={"app": "web"})
+    _, more = client.list_page("ConfigMap", ns, "app=web", 2)
+    api.kill()
+    api.compact()
+    api.start()
+
+    assert refusal(lambda: api.client().list_page("ConfigMap", ns, "app=web", 2, more)) == status(410, "Expired")
+
+
 def test_bookmark_before_the_time_out(client: Client, ns: str) -> None:
     """Two seconds before the end, with a version that is as new as the last event, and with no content."""
     version = client.create("ConfigMap", ns, "app")

@@ -1,0 +1,36 @@
+"""What is mounted where, as the kernel tells this process, and how the kubelet mounts a ConfigMap."""
+
+from __future__ import annotations
+
+import os
+import re
+
+MOUNTS = "/proc/self/mountinfo"  # proc(5)
+
+
+def mount_points(folder: str) -> set[str]:
+    """Everything that is mounted below a folder, as paths below it. Empty where the kernel does not tell."""
+    above = os.path.realpath(folder).rstrip("/") + "/"
+    try:
+        with open(MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
+            points = [re.sub(r"\\([0-7]{3})", _character, line.split(" ")[4]) for line in file]
+    except OSError:
+        return set()
+    return {point[len(above) :] for point in points if point.startswith(above)}
+
+
+def data_folder(folder: str) -> str | None:
+    """Where the names in a folder lie if it is a mounted ConfigMap or Secret: in what its link `..data` leads to now.
+
+    Whoever reads from there gets one revision, whatever the kubelet does meanwhile (its *atomic writer*); None for any other
+    folder.
+    """
+    try:
+        target = os.readlink(os.path.join(folder, "..data"))
+    except OSError:
+        return None
+    return os.path.join(folder, target) if os.path.isdir(os.path.join(folder, target)) else None
+
+
+def _character(escaped: re.Match[str]) -> str:
+    return chr(int(escaped[1], 8))
