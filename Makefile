@@ -5,9 +5,14 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 EXAMPLE := examples/greeter.yaml
+# What builds and runs images: podman, or docker. The first is podman on a machine of few rights.
+CONTAINERS ?= $(firstword $(wildcard $(CURDIR)/../shared/tools/podman) $(shell command -v podman) docker)
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' supervisor/__init__.py)
+EXAMPLES := nginx prometheus postgresql haproxy
+BUNDLE := dist/bundle/config-supervisor
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-all lint bench clean
+.PHONY: help run test test-slow test-apps test-all bundle test-bundle images test-images lint bench clean
 
 help:  ## show this
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
@@ -19,13 +24,36 @@ run: .venv/ready  ## run a small app under the supervisor, and reload it when yo
 		$(BIN)/python examples/greeter.py "$$root/config"
 
 test: .venv/ready  ## the default tests: under three minutes
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not apps"
 
 test-slow: .venv/ready  ## what the default tests leave out: the long faults
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow and not apps"
+
+test-apps: .venv/ready  ## the real apps of tests/apps/packages.txt, as far as they are installed
+	$(BIN)/python -m pytest -m apps
 
 test-all: .venv/ready  ## all tests
 	$(BIN)/python -m pytest
+
+bundle:  ## the program for any Linux image, in one folder: $(BUNDLE), for /opt/config-supervisor
+	$(CONTAINERS) build --tag config-supervisor --build-arg VERSION=$(VERSION) --file docker/Dockerfile .
+	rm -rf $(BUNDLE) && mkdir -p $(dir $(BUNDLE))
+	container=$$($(CONTAINERS) create config-supervisor) && trap "$(CONTAINERS) rm $$container >/dev/null" EXIT && \
+	$(CONTAINERS) cp $$container:/opt/config-supervisor $(dir $(BUNDLE))
+	tar -C $(dir $(BUNDLE)) --owner=0 --group=0 -czf dist/config-supervisor-$(VERSION)-linux-$$(uname -m).tar.gz config-supervisor
+	@du -sm $(BUNDLE) dist/*.tar.gz
+
+test-bundle: .venv/ready  ## the program's behaviour, seen on the bundle; as root, who mounts it where it belongs
+	mkdir -p /opt/config-supervisor
+	SUPERVISOR=/opt/config-supervisor/bin/config-supervisor unshare --mount sh -c 'mount --bind "$$0" /opt/config-supervisor && exec "$$@"' \
+		$(BUNDLE) $(BIN)/python -m pytest -m "not slow and not apps" tests/behaviour tests/contract
+
+images: .venv/ready bundle  ## the image with the bundle, and the example images
+	CONTAINERS=$(CONTAINERS) $(BIN)/python -m tests.images.bases
+	for app in $(EXAMPLES); do $(CONTAINERS) build --tag config-supervisor-example-$$app docker/examples/$$app || exit; done
+
+test-images: .venv/images  ## the bundle in images of every kind, and the examples with their real apps; after make images
+	CONTAINERS=$(CONTAINERS) $(BIN)/python -m pytest tests/images
 
 lint: .venv/ready  ## formatting, lint and types
 	$(BIN)/python -m ruff format --check
@@ -37,6 +65,10 @@ bench: .venv/ready  ## how fast and how light, beside the least that does the jo
 
 clean:  ## remove what the above have made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+
+.venv/images: .venv/ready tests/images/requirements.lock
+	$(BIN)/python -m pip install --quiet --require-hashes -r tests/images/requirements.lock
+	@touch $@
 
 # Python's own venv first, because it names what is missing where a distribution has split it off.
 .venv/ready: pyproject.toml requirements-dev.lock

@@ -2,7 +2,8 @@
 
 The rooms, in reading order:
 
-    __main__   takes the signals before anything else, then hands over to main
+    __main__   takes the signals before anything else, then hands over to entry
+    entry      what was asked for: a run, a side command or a text
     main       builds and wires everything: the order of starting and of leaving
     cli        command line and environment → settings
     model      the values that travel between the rooms
@@ -10,7 +11,9 @@ The rooms, in reading order:
     sync       sync thread: stage what is wanted, publish it in one step, tell the app
     source/    what is wanted: objects of a cluster, local manifests
     reload/    how the app is told: a signal, an HTTP request
-    report     what happened, as one log line per revision
+    report/    what happened: a log line per revision, a cell of the notice board, Events; probes, metrics and page read it
+    status     the notice board
+    commands/  doctor, check, rbac, status
 
 and one door to each outside thing: inbox (signals), processes (fork, kill, wait), tree (the configroot), cluster (the
 Kubernetes API), notify (inotify), logs (standard error).

@@ -18,9 +18,14 @@ def main() -> NoReturn:
     _claim_standard_descriptors()
     code = 125
     try:
-        from supervisor.main import run
+        from supervisor import plain
 
-        code = run(inbox, sys.argv[1:], os.environ)
+        if plain.is_plain(sys.argv[1:], os.environ):
+            code = plain.run(inbox, sys.argv[2:])
+        else:
+            from supervisor.entry import run
+
+            code = run(inbox, sys.argv[1:], os.environ)
     except Exception:
         sys.excepthook(*sys.exc_info())
     finally:

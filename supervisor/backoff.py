@@ -25,3 +25,12 @@ def backoff(jitter: Callable[[float, float], float] = uniform) -> Iterator[float
         delay_s = min(_LONGEST_S, max(_FIRST_S, _SHARE * waited_s)) * jitter(0.5, 1.0)
         yield delay_s
         waited_s += delay_s
+
+
+def retry_delays(retries: int, jitter: Callable[[float, float], float] = uniform) -> Iterator[float]:
+    """So many delays in seconds: they double from 1 to 30, each shortened at random by up to a half.
+
+    Longer than those above: an app that starts again needs its time, and there are only so many tries. Five take about 23 s.
+    """
+    for number in range(retries):
+        yield min(_LONGEST_S, 2.0**number) * jitter(0.5, 1.0)

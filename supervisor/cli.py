@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from supervisor.settings import Settings
 
 _PREFIX = "CONFIG_SUPERVISOR_"
-_TEXTS = {"-h", "--help", "--version"}
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 # The variables of the Go program of 2016, and its flag that says what we find out by ourselves.
 _OLD_VARIABLES = {
@@ -47,10 +46,34 @@ def read(argv: list[str], environment: Mapping[str, str]) -> Settings:
     return settings
 
 
+class Asked(NamedTuple):
+    """What a side command was asked."""
+
+    settings: Settings
+    given: Given
+    contradictions: list[str]
+    """Problems that a run with these options would have, and a side command may not."""
+
+
+def read_form(form: str, argv: list[str], environment: Mapping[str, str]) -> Asked:
+    """What a side command was asked. Raises UsageError for values that are wrong by themselves, and Leave as `read` does."""
+    words, command = split(argv)
+    given = Given(words, environment, form)
+    settings = make_settings(given, command)
+    if given.problems:
+        raise UsageError(given.problems)
+    return Asked(settings, given, contradictions(settings, given))
+
+
 def split(argv: list[str]) -> tuple[list[str], list[str]]:
     """Our own words, and the command after `--`."""
     end = argv.index("--") if "--" in argv else len(argv)
     return [word for word in argv[:end] if not _OLD_FLAG.fullmatch(word)], argv[end + 1 :]
+
+
+def variable_of(option: str) -> str:
+    """The variable by which an option can be given."""
+    return _PREFIX + option[2:].upper().replace("-", "_")
 
 
 class Value(NamedTuple):
@@ -66,15 +89,16 @@ class Given:
     `words` are ours, without `--` and the command. Raises Leave if only a text is wanted.
     """
 
-    def __init__(self, words: list[str], environment: Mapping[str, str]) -> None:
-        if _TEXTS & set(words):
-            from supervisor import __version__
-
-            raise Leave(f"config-supervisor {__version__}" if "--version" in words else usage.HELP)
+    def __init__(self, words: list[str], environment: Mapping[str, str], form: str = "") -> None:
+        text = _text_asked_for(words, form)
+        if text:
+            raise Leave(text)
         self.words = words
-        self.problems = _problems_of_words(words)
-        self._parsed = {} if self.problems or not words else docopt(usage.docopt_text(), words, default_help=False)
+        self.problems = _problems_of_words(words, form)
+        self._parsed = {} if self.problems or not words else docopt(usage.docopt_text(form), words, default_help=False)
         self.environment = environment
+        self.profile: dict[str, str] = {}
+        """Options that count as given, if they are not: what a profile says."""
 
     def all(self, option: str) -> list[Value]:
         """Every value of a repeatable option."""
@@ -116,11 +140,44 @@ class Given:
 
     def _from_environment(self, option: str) -> Value | None:
         """A variable that is empty counts as not given: pod specs cannot take a variable of the image away."""
-        new = _PREFIX + option[2:].upper().replace("-", "_")
+        new = variable_of(option)
         for name in (new, _OLD_VARIABLES.get(option, new)):
             if self.environment.get(name):
                 return Value(self.environment[name], name)
+        if option in self.profile:
+            return Value(self.profile[option], option)
         return None
+
+
+def _text_asked_for(words: list[str], form: str) -> str:
+    """The text that is all that the user wants; empty if it is something else, or if there is no such text."""
+    if "--version" in words:
+        from supervisor import __version__
+
+        return f"config-supervisor {__version__}"
+    for word, after in zip(words, [*words, ""][1:], strict=True):
+        name, equals, value = word.partition("=")
+        if word in {"-h", "--help"}:
+            return usage.help_of(form)
+        if word == "--man":
+            from supervisor import manual
+
+            return manual.page()
+        text = _texts(name).get(value if equals else after)
+        if text:
+            return text
+    return ""
+
+
+def _texts(option: str) -> dict[str, str]:
+    """The texts among which the value of an option chooses; none for most options."""
+    if option == "--help":
+        return usage.groups()
+    if option == "--completion":
+        from supervisor import manual
+
+        return manual.completions()
+    return {}
 
 
 def _to_truth(text: str) -> bool:
@@ -129,23 +186,32 @@ def _to_truth(text: str) -> bool:
     return _TRUTHS[text.lower()]
 
 
-def _problems_of_words(words: list[str]) -> list[str]:
+def _problems_of_words(words: list[str], form: str) -> list[str]:
     """What docopt would refuse, each told in our words."""
     problems, seen, rest = [], set(), iter(words)
-    table = usage.options()
+    table = usage.options(form)
     for word in rest:
         name, equals, _ = word.partition("=")
         if not word.startswith("-"):
-            problems.append(f"unexpected word {word!r}: put -- before the command")
+            problems.append(_unexpected(word))
             break
         option = table.get(name)
+        known = _texts(name)
         if option is None:
-            problems.append(f"unknown option {name}: see --help")
-        elif not option.takes_value:
-            problems += [f"{name} takes no value"] if equals else []
-        elif not equals and next(rest, None) is None:
+            problems.append(f"unknown option {name}: {usage.nearest(name, table) or 'see --help'}")
+        elif option.takes_value and not equals and next(rest, None) is None:
             problems.append(f"{name} needs a value: {name}=…")
+        elif known:  # one that is known would have been told by now
+            problems.append(f"{word}: expected {' or '.join(f'{name}={each}' for each in known)}")
+        elif equals and not option.takes_value:
+            problems.append(f"{name} takes no value")
         elif name in seen and not option.is_repeatable:
             problems.append(f"{name} is given more than once")
         seen.add(name)
     return problems
+
+
+def _unexpected(word: str) -> str:
+    """A word before `--`: a command, or a side command that is written wrongly or stands in the wrong place."""
+    nearest = usage.nearest(word, usage.FORMS)
+    return f"unexpected word {word!r}: {f'{nearest} Or ' if nearest else ''}put -- before the command"

@@ -12,18 +12,18 @@ import os
 import random
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from supervisor.errors import Expired, SourceError, StartError, Unavailable
+from supervisor.collection import Collection
+from supervisor.errors import Denied, Expired, SourceError, StartError, Unavailable
+from supervisor.login import log_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from supervisor.collection import Collection
     from supervisor.settings import ClusterSettings
 
 _SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
-_MEMORY = "/dev/shm"  # noqa: S108 - the folder below it gets a name that nobody can guess
 _DEFAULT_KUBECONFIG = "~/.kube/config"
 
 _CONNECT_S = 10.0
@@ -36,13 +36,24 @@ _FIRST_WATCH_S = (60, 90)
 # A server that sends bookmarks sends one a minute: a connection that is silent for longer is dead, whatever TCP says.
 _SILENCE_S = 90.0
 _PAGE_OBJECTS = 500
-# Each source keeps one connection; of more than so many, some are opened again and again.
-_SOURCES_MAX = 100
 # The largest object, 1 MiB, has up to six bytes a character in JSON, and its managedFields.
 _LINE_BYTES_MAX = 16 * 2**20
 _MESSAGE_MAX = 300
+_METHODS = {"create": "POST", "patch": "PATCH"}
+_CONTENT_TYPES = {"create": "application/json", "patch": "application/merge-patch+json"}
+OPENED = "OPENED"  # a watch's first event, by us: the server has agreed to it
 
 Object = dict[str, Any]
+
+
+class Seen(NamedTuple):
+    """What the API server tells of itself and of us."""
+
+    server: str
+    date: str
+    """Its clock, as HTTP writes it."""
+    user: str
+    """Who we are to it; empty if it does not tell."""
 
 
 def find(settings: ClusterSettings, environment_kubeconfig: str | None) -> str | None:
@@ -104,7 +115,7 @@ class Cluster:
                 return
 
     def watch_objects(self, collection: Collection, version: str) -> Iterator[tuple[str, Object]]:
-        """Events since `version`, as (type, object), until the server ends the watch as agreed.
+        """Events since `version`, as (type, object), until the server ends the watch as agreed. The first, OPENED, is our own.
 
         Raises Expired if the server no longer knows the version, Unavailable if the connection is lost or silent, and
         SourceError for everything else.
@@ -120,6 +131,7 @@ class Cluster:
         ]
         with self._translated(collection, "watch"):
             response = self._request(collection.path, query, silence_s, collection, "watch")
+            yield OPENED, {}
             try:
                 for line in _lines(response):
                     event = _parsed(line)
@@ -135,21 +147,58 @@ class Cluster:
                 raise
             response.release_conn()
 
-    def _request(self, path: str, query: list[tuple[str, str]], silence_s: float, collection: Collection, verb: str) -> Any:
-        """Send a GET; return urllib3's response, its body unread."""
+    def look(self) -> Seen:
+        """Ask for what a doctor wants to know. Raises SourceError if the server cannot be reached or does not know us."""
+        version, review = Collection("Version", ""), Collection("SelfSubjectReview", "")
+        with self._translated(version, "ask for"):
+            response = self._request("/version", [], _ANSWER_S, version, "ask for")
+            server, date = str(self._client().configuration.host), str(response.headers.get("Date", ""))
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        try:
+            with self._translated(review, "create"):
+                path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+                answer = _parsed(self._request(path, [], _ANSWER_S, review, "create", body).data)
+        except Unavailable:
+            raise
+        except SourceError:  # before Kubernetes 1.28 nobody can be asked
+            answer = {}
+        return Seen(server, date, str(answer.get("status", {}).get("userInfo", {}).get("username", "")))
+
+    def create(self, collection: Collection, body: Object, *, is_trial: bool = False) -> None:
+        """Create an object; as a trial, the server only says whether it would. Raises SourceError."""
+        query = [("dryRun", "All")] if is_trial else []
+        with self._translated(collection, "create"):
+            self._request(collection.path, query, _ANSWER_S, collection, "create", body)
+
+    def patch(self, collection: Collection, body: Object) -> None:
+        """Change fields of the object that the collection names. Raises SourceError."""
+        with self._translated(collection, "patch"):
+            self._request(f"{collection.path}/{collection.name}", [], _ANSWER_S, collection, "patch", body)
+
+    def _request(
+        self,
+        path: str,
+        query: list[tuple[str, str]],
+        silence_s: float,
+        collection: Collection,
+        verb: str,
+        body: Object | None = None,
+    ) -> Any:
+        """Send a request; return urllib3's response, its body unread."""
         api = self._client()
+        headers = {"Accept": "application/json"} | ({"Content-Type": _CONTENT_TYPES[verb]} if body else {})
         request = api.param_serialize(
-            "GET", path, query_params=query, header_params={"Accept": "application/json"}, auth_settings=["BearerToken"]
+            _METHODS.get(verb, "GET"), path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
         )
         response = api.call_api(*request, _request_timeout=(_CONNECT_S, silence_s)).response
-        if response.status != 200:
+        if not 200 <= response.status < 300:
             raise _error_of(response.status, _parsed(response.data), collection, verb, response.headers.get("Retry-After"))
         return response
 
     def _client(self) -> Any:
         with self._lock:
             if self._api is None:
-                self._api = _log_in(self._kubeconfig, self._context)
+                self._api = log_in(self._kubeconfig, self._context)
             return self._api
 
     @contextmanager
@@ -172,51 +221,6 @@ class Cluster:
         except (HTTPError, OpenApiException, OSError) as error:
             self._api = None
             raise Unavailable(f"cannot {verb} {collection}: {_short(error)}") from error
-
-
-def _log_in(kubeconfig: str | None, context: str | None) -> Any:
-    """A client for the server and user that the configuration names. Certificates and keys are read once, into memory."""
-    from tempfile import TemporaryDirectory
-
-    # An untyped library: from here on its values are Any.
-    from kubernetes import client
-    from kubernetes.config import load_incluster_config, load_kube_config
-
-    configuration = client.Configuration()
-    configuration.retries = False  # we do that ourselves, with backoff
-    configuration.connection_pool_maxsize = _SOURCES_MAX
-    configuration.keep_alive = True  # finds a host that vanished without a word
-    if kubeconfig is None:
-        load_incluster_config(client_configuration=configuration)
-        tls = _tls(configuration)
-    else:
-        # The library writes embedded certificates and keys to files: in memory if possible, where a read-only root is no
-        # obstacle, in a folder of their own that is gone at once.
-        with TemporaryDirectory(prefix="config-supervisor-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
-            load_kube_config(kubeconfig, context, configuration, persist_config=False, temp_file_path=folder)
-            tls = _tls(configuration)
-    configuration.ssl_ca_cert = configuration.cert_file = configuration.key_file = None
-    api = client.ApiClient(configuration)
-    api.rest_client.pool_manager.connection_pool_kw["ssl_context"] = tls
-    api.user_agent = "config-supervisor"
-    return api
-
-
-def _tls(configuration: Any) -> Any:
-    """The TLS settings of a configuration. Without X.509 strictness, as Go's clients: many clusters' own CAs need that."""
-    import ssl
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if not configuration.verify_ssl:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    elif configuration.ssl_ca_cert:
-        context.load_verify_locations(configuration.ssl_ca_cert)
-    else:
-        context.load_default_certs()
-    if configuration.cert_file:
-        context.load_cert_chain(configuration.cert_file, configuration.key_file)
-    return context
 
 
 def _lines(response: Any) -> Iterator[bytes]:
@@ -251,7 +255,7 @@ def _error_of(code: object, status: Object, collection: Collection, verb: str, r
     if code == 401:
         return SourceError(f"{what}: the API server does not accept our credentials (401): token or certificate expired?")
     if code == 403:
-        return SourceError(f"{what} (403): {said}. Add a Role, and a RoleBinding to it, with {collection.rule}")
+        return Denied(f"{what} (403): {said}. Add a Role, and a RoleBinding to it, with {collection.rule}")
     if code == 404:
         return SourceError(f"{what}: the server does not know {collection.path} (404): is this the API server's address?")
     if code in {429, 500, 502, 503, 504}:

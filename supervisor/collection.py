@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from supervisor.settings import SourceSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +45,13 @@ class Collection:
         """The rule of a Role that allows what we ask for. RBAC knows no labels: a selector needs all objects of its kind."""
         names = f'resourceNames: ["{self.name}"], ' if self.name else ""
         return f'in namespace {self.namespace}: apiGroups: [""], resources: ["{self.resource}"], {names}verbs: ["list", "watch"]'
+
+
+def collections_of(settings: SourceSettings) -> list[Collection]:
+    """Everything that a run with these settings asks the API for."""
+    named = [("ConfigMap", settings.configmaps), ("Secret", settings.secrets)]
+    selected = [("ConfigMap", settings.configmap_selectors), ("Secret", settings.secret_selectors)]
+    return [
+        *(Collection(kind, one.namespace, name=one.name) for kind, names in named for one in names),
+        *(Collection(kind, one.namespace, labels=one.labels) for kind, labels in selected for one in labels),
+    ]

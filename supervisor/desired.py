@@ -19,8 +19,10 @@ class Desired:
         self._falls_back = False
 
     def put(self, source: str, objects: tuple[ConfigObject, ...]) -> None:
-        """Replace what a source wants."""
+        """Replace what a source wants. The same once more is nothing newer."""
         with self._changed:
+            if self._slots[source] == objects:
+                return
             self._slots[source] = objects
             self._serial += 1
             self._changed.notify_all()

@@ -34,6 +34,10 @@ class SourceError(SupervisorError):
         self.retry_after_s = retry_after_s
 
 
+class Denied(SourceError):
+    """We have not the right: somebody has to give it to us, which may take long."""
+
+
 class Unavailable(SourceError):
     """The server cannot be reached or is too busy: what we know of it still holds, go on from there."""
 
@@ -50,5 +54,24 @@ class Refused(SupervisorError):
     """The revision is not acceptable, here or to the app: do not try it again until something else is wanted."""
 
 
+class NotTold(Refused):
+    """The same, before the app has heard of it: nobody has to tell it of the way back."""
+
+
 class Unreachable(SupervisorError):
-    """The app could not be told: try again with backoff, unless something newer is wanted."""
+    """The app, or whoever knows it, could not be asked: try again with backoff, unless something newer is wanted.
+
+    `retry_after_s`: seconds that the app asked us to wait at least.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class NotYet(Unreachable):
+    """The app is only starting: look again in a moment, which does not count as a try."""
+
+
+class Superseded(SupervisorError):
+    """Something newer is wanted, or we are leaving: let go of this revision, and say nothing of it."""

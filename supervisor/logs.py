@@ -7,16 +7,12 @@ oldest line goes, and the next line that gets through says how many did. What is
 from __future__ import annotations
 
 import os
-import select
 import time
-from collections import deque
-from threading import Event, Thread
+from _thread import allocate_lock, start_new_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from supervisor.settings import LogSettings
+    from typing import Literal
 
     Line = dict[str, object]
 
@@ -29,15 +25,25 @@ _FLUSH_S = 1.0
 _STDERR = 2
 
 
+def usual_format() -> Literal["json", "text"]:
+    """Text if people read our standard error, else JSON."""
+    return "text" if os.isatty(_STDERR) else "json"
+
+
 class Log:
     """Events, by dotted name, a sentence for people, and fields. Never the content of a file."""
 
-    def __init__(self, settings: LogSettings) -> None:
-        self._settings = settings
-        self._lines: deque[Line | None] = deque(maxlen=_LINES_MAX)
+    def __init__(self, form: Literal["json", "text"] = "json", level: int = INFO) -> None:
+        self._form = form
+        self._level = level
+        self._lock = allocate_lock()
+        self._lines: list[Line] = []
         self._dropped = 0
-        self._there_is_more = Event()
-        self._writer: Thread | None = None
+        self.writing = allocate_lock()
+        """Held while a line is written to standard error, by whoever writes there."""
+        self._is_closed = False
+        # Locked while there is nothing to write, and while there is a writer. No Event, because threading takes long to import.
+        self._nothing, self._writer = allocate_lock(), allocate_lock()
 
     def debug(self, event: str, message: str, **fields: object) -> None:
         """Tell somebody who looks for a fault."""
@@ -57,52 +63,78 @@ class Log:
 
     def close(self) -> None:
         """Write what is left, for a second at the most: a reader who is stuck must not keep us."""
-        if self._writer:
-            self._append(None)
-            self._writer.join(_FLUSH_S)
-            self._writer = None  # a later line gets another
+        with self._lock:
+            self._is_closed = True
+            self._wake()
+        if self._writer.acquire(timeout=_FLUSH_S):
+            self._writer.release()  # a later line gets another
 
     def _put(self, level: int, event: str, message: str, fields: Line) -> None:
-        if level < self._settings.level:
+        if level < self._level:
             return
-        self._append({"time": time.time(), "level": _NAMES[level], "event": event, "message": message, **fields})
-        if self._writer is None:
-            self._writer = Thread(target=self._write, name="log", daemon=True)
-            self._writer.start()
+        line = {"message": message, "time": time.time(), "level": _NAMES[level], "event": event, **fields}
+        with self._lock:
+            if len(self._lines) == _LINES_MAX:
+                self._lines.pop(0)
+                self._dropped += 1
+            self._lines.append(line)
+            if not self._writer.locked():
+                self._start_writer()
+            self._wake()
 
-    def _append(self, line: Line | None) -> None:
-        self._dropped += len(self._lines) == _LINES_MAX
-        self._lines.append(line)
-        self._there_is_more.set()
+    def _start_writer(self) -> None:
+        self._writer.acquire()
+        try:
+            start_new_thread(self._write, ())
+        except RuntimeError:  # the container has as many as it may: the next line tries again
+            self._writer.release()
+
+    def _wake(self) -> None:
+        if self._nothing.locked():
+            self._nothing.release()
+
+    def _next(self) -> Line | None:
+        """The next line, as soon as there is one; None after the last."""
+        while True:
+            self._nothing.acquire()
+            with self._lock:
+                if self._lines:
+                    self._wake()
+                    line = self._lines.pop(0)
+                    if self._dropped:
+                        line["lines_dropped"], self._dropped = self._dropped, 0
+                    return line
+                if self._is_closed:
+                    return None
 
     def _write(self) -> None:
-        render = _text if self._settings.format == "text" else _json()
-        while True:
-            self._there_is_more.wait()
-            self._there_is_more.clear()
-            while self._lines:
-                line = self._lines.popleft()
-                if line is None:
-                    return
-                if self._dropped:
-                    line["lines_dropped"], self._dropped = self._dropped, 0
-                line["time"] = _rfc3339(line["time"])
-                _write_all((render(line) + "\n").encode(errors="backslashreplace"))
+        render = _text if self._form == "text" else _json
+        while line := self._next():
+            line["time"] = rfc3339(line["time"])
+            with self.writing:
+                write_all(_STDERR, (render(line) + "\n").encode(errors="backslashreplace"))
+        self._writer.release()
 
 
-def _rfc3339(seconds: object) -> str:
+def rfc3339(seconds: object) -> str:
+    """A Unix time as people and machines read it, to the millisecond."""
     assert isinstance(seconds, float)
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     return f"{whole}.{int(seconds % 1 * 1000):03}Z"
 
 
-def _json() -> Callable[[Line], str]:
+def _json(line: Line) -> str:
+    """As JsonFormatter writes it. A line of texts alone does not need it: its import takes as much memory as a plain init."""
+    texts = [value for value in line.values() if isinstance(value, str)]
+    if len(texts) == len(line):
+        from _json import encode_basestring_ascii as quoted
+
+        return "{" + ", ".join(f"{quoted(name)}: {quoted(text)}" for name, text in zip(line, texts, strict=True)) + "}"
     from logging import makeLogRecord
 
     from pythonjsonlogger.json import JsonFormatter
 
-    formatter = JsonFormatter("")
-    return lambda line: formatter.format(makeLogRecord({"msg": line}))
+    return JsonFormatter("").format(makeLogRecord({"msg": line}))
 
 
 def _text(line: Line) -> str:
@@ -122,14 +154,21 @@ def _plain(value: object, *, quote: bool = True) -> str:
     return text if text.isprintable() and not (quote and " " in text) else repr(text)
 
 
-def _write_all(line: bytes) -> None:
-    """Write to standard error, which the command may have made non-blocking: it shares the description with us."""
-    while line:
+def write_all(descriptor: int, data: bytes) -> bool:
+    """Write to a descriptor that others may have made non-blocking: they share the description with us.
+
+    False if nobody is there to read.
+    """
+    rest = memoryview(data)
+    while rest:
         try:
-            line = line[os.write(_STDERR, line) :]
+            rest = rest[os.write(descriptor, rest) :]
         except BlockingIOError:
+            import select
+
             poll = select.poll()
-            poll.register(_STDERR, select.POLLOUT)
+            poll.register(descriptor, select.POLLOUT)
             poll.poll()
         except OSError:
-            return  # nobody is there to read
+            return False
+    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import os
 import time
 import traceback
 from functools import cached_property, partial
@@ -11,46 +11,48 @@ from typing import TYPE_CHECKING
 
 from supervisor import __version__, pid1
 from supervisor.backoff import backoff
-from supervisor.errors import SourceError, StartError, UsageError
+from supervisor.errors import SourceError, StartError
+from supervisor.forwarding import Forwarding
 from supervisor.inbox import Applied, Signal
-from supervisor.logs import Log
 from supervisor.processes import Processes
-from supervisor.report import report
+from supervisor.status import Board, Contact, SourceState
+from supervisor.stopping import Stopping
+from supervisor.termination import last_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from supervisor.child_logs import ChildLogs
     from supervisor.desired import Desired
     from supervisor.inbox import Inbox
-    from supervisor.model import Outcome
+    from supervisor.logs import Log
     from supervisor.reload import Reloader
-    from supervisor.settings import Settings
+    from supervisor.settings import Address, InitSettings, ReportSettings, Settings
     from supervisor.source import Source
+    from supervisor.sync import Sync
 
 # To put what an earlier run left in order takes milliseconds.
 _FALL_BACK_S = 5.0
 
 
-def run(inbox: Inbox, argv: list[str], environment: Mapping[str, str]) -> int:
-    """Do what was asked for and return the exit code."""
-    from supervisor import cli
+def ask_the_kernel(init: InitSettings, parent: int) -> None:
+    """Be the subreaper, or be told of our parent's end, if that was asked for. `parent` was our parent at the start."""
+    if init.subreaper:
+        from supervisor.prctl import become_subreaper
 
-    try:
-        settings = cli.read(argv, environment)
-    except cli.Leave as leave:
-        print(leave, flush=True)
-        return 0
-    except UsageError as error:
-        print(*(f"config-supervisor: {problem}" for problem in error.problems), sep="\n", file=sys.stderr, flush=True)
-        return 2
-    log = Log(settings.logs)
-    try:
-        return Supervisor(settings, inbox, log, environment).run()
-    except StartError as error:
-        log.error("start.failed", str(error), exit_code=error.exit_code)
-        return error.exit_code
-    finally:
-        log.close()
+        become_subreaper()
+    if init.parent_death_signal:
+        from supervisor.prctl import ask_for_signal_when_parent_dies
+
+        ask_for_signal_when_parent_dies(init.parent_death_signal, parent)
+
+
+def _make_child_logs(report: ReportSettings, log: Log) -> ChildLogs | None:
+    if report.child_logs == "raw":
+        return None
+    from supervisor.child_logs import ChildLogs
+
+    return ChildLogs(log)
 
 
 class Supervisor:
@@ -61,56 +63,101 @@ class Supervisor:
         self._inbox = inbox
         self._log = log
         self._environment = environment
-        self._processes = Processes(inbox.given_mask)
+        init = settings.init
+        self._child_logs = _make_child_logs(settings.report, log)
+        outputs = self._child_logs.outputs if self._child_logs else None
+        self._processes = Processes(inbox.given_mask, init.user, new_session=init.new_session, outputs=outputs)
+        self._forwarding = Forwarding(self._processes, log, init.rewrites, to_group=init.group_kill, own_session=init.new_session)
         self._stop = Event()
         self._may_reload = Event()
-        self._problems: dict[str, str] = {}
+        self._board = Board()
         self._silent: set[str] = set()  # sources that have not said yet what they want
         self._fall_back: Callable[[], None] | None = None
+        self._sync: Sync | None = None
+        self.why_stopped = ""
+        """Why we leave, if somebody asked us to; empty: the command has ended by itself."""
 
     def run(self) -> int:
+        """Run to the end. No hook survives us."""
+        try:
+            return self._run()
+        finally:
+            self._stop.set()
+            self._processes.kill_hooks()
+
+    def _run(self) -> int:
         """Start: sources and sync, the first configuration, the command. Then forward and reap. Leave: with the code."""
         settings = self._settings
         note = self._log.info if settings.has_sources else self._log.debug  # a plain init is silent
         note("supervisor.started", f"config-supervisor {__version__}", version=__version__, command=settings.command)
-        held: list[Signal] = []
+        if settings.report.listen:
+            self._keep_running("listen", self._listen_at(settings.report.listen))
         if settings.has_sources:
             self._start_threads()
-            word, held = self._wait_for_first()
+            word = self._wait_for_first()
             if isinstance(word, Signal):
-                note("supervisor.stopped", f"stopped by signal {word} before the first configuration", signal=word)
+                self.why_stopped = f"stopped by signal {word} before the first configuration"
+                note("supervisor.stopped", self.why_stopped, signal=word)
                 return 128 + word
             if word is None:
                 raise StartError(self._why_no_configuration())
             if self._silent:
                 self._log.warning("start.with_last", f"starting with what an earlier run left: {self._why()}")
             if settings.once:
-                return self._end_with_first(held)
+                return self._end_with_first()
         if settings.command:
             pid = self._processes.start(settings.command)
             note("command.started", f"started {settings.command[0]}", pid=pid)
+            pid1.tell_who_reaps(self._log, is_subreaper=settings.init.subreaper)
         self._may_reload.set()
-        for number in held:
-            pid1.forward(number, self._processes, self._log)
-        code = pid1.run(self._inbox, self._processes, has_command=bool(settings.command), stop=self._stop, log=self._log)
+        code = self._forward_and_reap()
+        if self._child_logs:
+            self._child_logs.finish()
         note("supervisor.ended", f"leaving with exit code {code}", exit_code=code)
         return code
 
-    def _wait_for_first(self) -> tuple[Applied | Signal | None, list[Signal]]:
-        word, held = pid1.wait_for_first(self._inbox, self._processes, self._deadline())
+    def _wait_for_first(self) -> Applied | Signal | None:
+        stops = self._forwarding.stops
+        word = pid1.wait_for_first(self._inbox, self._processes, stops, self._deadline())
         if word is None and self._fall_back:  # a source has not even said why it cannot tell
             self._fall_back()
-            word, more = pid1.wait_for_first(self._inbox, self._processes, time.monotonic() + _FALL_BACK_S)
-            held += more
-        return word, held
+            word = pid1.wait_for_first(self._inbox, self._processes, stops, time.monotonic() + _FALL_BACK_S)
+        return word
 
-    def _end_with_first(self, held: list[Signal]) -> int:
+    def _end_with_first(self) -> int:
         """The files are there, and that was all: leave, or become the command."""
         self._log.info("once.done", f"the configuration is in {self._settings.files.root}", command=self._settings.command)
         if self._settings.command:
             self._log.close()
+            held = [word for word in self._inbox.wait(0.0) if isinstance(word, Signal)]
             self._processes.become(self._settings.command, held)
         return 0
+
+    def _forward_and_reap(self) -> int:
+        """The main thread's work, until the command ends or we are asked to stop; returns the exit code."""
+        init = self._settings.init
+        if self._settings.command:
+            processes, forwarding = self._processes, self._forwarding
+            stopping = Stopping(forwarding, processes, self._log, init.kill_timeout_s, init.stop_delay_s, self._hear_stop)
+            on_end = self._sync.command_ended if self._sync else lambda _: False
+            code = pid1.run(self._inbox, processes, forwarding, stopping, on_end=on_end)
+        else:
+            pid1.wait_for_stop(self._inbox, self._processes)
+            self._hear_stop()
+            code = 0
+        self._stop.set()
+        self._processes.kill_hooks()
+        if init.group_kill and (init.subreaper or os.getpid() == 1):
+            pid1.end_the_rest(self._inbox, self._processes)
+        return 0 if code in init.remap_exit else code
+
+    def _hear_stop(self) -> None:
+        self.why_stopped = "asked to stop"
+        self._stop.set()
+
+    def last_words(self, cause: str, code: int) -> dict[str, object]:
+        """What the termination log says."""
+        return last_words(cause, code, self._processes.state, self._board.config)
 
     def _deadline(self) -> float:
         timeout_s = self._settings.startup_timeout_s
@@ -120,11 +167,15 @@ class Supervisor:
         return f"no configuration after {self._settings.startup_timeout_s:g} s (--startup-timeout): {self._why()}"
 
     def _why(self) -> str:
-        return "; ".join(problem for problem in self._problems.values() if problem)
+        problems = [source.problem for source in self._board.sources.values()]
+        problems += [self._board.config.last.outcome.reason] if self._board.config else []
+        return "; ".join(problem for problem in problems if problem)
 
     def _start_threads(self) -> None:
         """A thread for each source, and the sync thread. Raises StartError if the folder or the cluster cannot be had."""
+        from supervisor.app import App
         from supervisor.desired import Desired
+        from supervisor.report import Report, make_events
         from supervisor.source import make_sources
         from supervisor.sync import Sync
         from supervisor.tree import Tree
@@ -132,23 +183,31 @@ class Supervisor:
         files = self._settings.files
         tree = Tree(files.root, layout=files.layout, folder_mode=files.folder_mode, fsync=files.fsync)
         sources = make_sources(self._settings.sources, self._environment.get("KUBECONFIG"))
+        events = make_events(self._settings, self._environment, self._log)
         desired = Desired(tuple(source.name for source in sources))
-        sync = Sync(
+        self._sync = Sync(
             self._settings,
             desired,
             tree,
+            make_app=partial(App, self._settings, self._processes, self._log, lambda: self._reloaders),
             stop=self._stop,
-            first_is_live=lambda: self._inbox.post(Applied()),
-            reloaders=lambda: self._reloaders,
-            report=self._hear_outcome,
+            first_is_live=self._hear_first,
+            report=Report(self._log, self._board, tree, events).tell,
         )
         if self._settings.start_with_last and (tree.good or tree.live):
             self._fall_back = desired.fall_back
         for source in sources:
-            self._problems[source.name] = f"{source.name}: no answer yet"
+            self._board.sources[source.name] = SourceState(source.name, source.contact, f"{source.name}: no answer yet")
             self._silent.add(source.name)
             self._keep_running(source.name, partial(self._listen, source, desired))
-        self._keep_running("sync", sync.run)
+        self._keep_running("sync", self._sync.run)
+        if events:
+            self._keep_running("events", events.run)
+
+    def _listen_at(self, address: Address) -> Callable[[], None]:
+        from supervisor.report import listen
+
+        return listen(address, self._settings, self._board, self._inbox, self._processes, self._stop.is_set, self._log)
 
     def _keep_running(self, name: str, work: Callable[[], None]) -> None:
         """Run something in a thread of its own, which nobody waits for, and again if it fails. The command is not touched."""
@@ -162,6 +221,7 @@ class Supervisor:
                 except Exception as error:  # the one broad catch of the program: a bug must not end the app
                     place = traceback.extract_tb(error.__traceback__)[-1]  # not the message: it may hold contents
                     reason = f"{type(error).__name__} at {place.filename}:{place.lineno}"
+                    self._board.crashed(name)
                     self._log.error("thread.crashed", f"{name} crashed and is started again: {reason}", thread=name)
                 else:
                     return
@@ -179,23 +239,26 @@ class Supervisor:
                 if self._fall_back:
                     self._fall_back()
             else:
+                source.contact.proven()
+                self._board.works(source.name)
                 self._hear_problem(source.name, "")
                 self._silent.discard(source.name)
                 desired.put(source.name, heard)
 
     def _hear_problem(self, source: str, problem: str) -> None:
         """Say a problem once, and once that it is over."""
-        if problem == self._problems.get(source):
+        before = self._board.sources.get(source)
+        if before and problem == before.problem:
             return
-        self._problems[source] = problem
+        self._board.sources[source] = SourceState(source, before.contact if before else Contact(), problem)
         if problem:
             self._log.warning("source.problem", problem, source=source)
         else:
             self._log.info("source.found", f"{source} is there", source=source)
 
-    def _hear_outcome(self, outcome: Outcome) -> None:
-        self._problems["configuration"] = outcome.reason
-        report(outcome, self._log)
+    def _hear_first(self) -> None:
+        self._board.begun = time.time()
+        self._inbox.post(Applied())
 
     @cached_property
     def _reloaders(self) -> tuple[Reloader, ...]:
@@ -205,4 +268,4 @@ class Supervisor:
         if self._settings.once:
             return ()
         self._may_reload.wait()
-        return make_reloaders(self._settings.reload, self._processes)
+        return make_reloaders(self._settings, self._processes, self._inbox, self._log)

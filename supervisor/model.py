@@ -72,6 +72,8 @@ class Origin:
     name: str
     version: str = ""
     place: str = ""
+    changed: float = field(default=0.0, compare=False)
+    """When the object was last changed, in Unix time by the cluster's clock, to the second; 0: unknown."""
 
     def __str__(self) -> str:
         name = f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
@@ -181,12 +183,29 @@ def changes(old: Listing, new: Listing) -> tuple[Change, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one revision: the one value that every report renders. `took_s`: from taking it up to the verdict."""
+class Update:
+    """What the app is told of: a revision, and the paths that differ from what the app took last."""
 
     revision: Revision
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one revision: the one value that every report renders."""
+
+    revision: Revision
+    """Empty if the revision could not even be laid out."""
     verdict: Verdict
     took_s: float
+    """From taking it up to the verdict."""
     origins: tuple[Origin, ...]
     changed: tuple[Change, ...] = ()
+    """What differs from the revision that was live before it."""
     reason: str = ""
+    steps: tuple[tuple[str, float], ...] = ()
+    """The steps that it went through, in order, each with its seconds: stage, check, publish, deliver, confirm, back."""
+    live: Revision = field(default=Revision(""))
+    """What is live now; empty if nothing is."""
+    is_good: bool = False
+    """Whether the app has taken what is live now. If not, a reload is failing, and no roll-back has mended it."""

@@ -8,24 +8,30 @@ hook's code to the thread that runs the hook.
 from __future__ import annotations
 
 import os
-import select
-import signal
-import time
-from contextlib import contextmanager, suppress
-from threading import Lock
+from _thread import allocate_lock
 
-from supervisor import terminal
-from supervisor.spawn import become_command, start_command, start_hook
+from supervisor.children import all_children, ended, stopped_by
+from supervisor.spawn import World, become_command, start_command
+from supervisor.status import CommandState
+from supervisor.terminal import Terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    import signal
+    from _thread import LockType
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
+    from types import TracebackType
     from typing import NoReturn
 
-# Of what a hook prints so much is kept, from the end: its last words tell why.
-_OUTPUT_BYTES_MAX = 4096
-_PIPE_BYTES = 2**16  # pipe(7): the capacity, so that one read empties it
+    from supervisor.running_hook import RunningHook
+    from supervisor.settings import User
+    from supervisor.spawn import MakeOutputs
+else:
+    import _signal as signal  # as in inbox
+
+_STOP_OR_GO_ON = frozenset({signal.SIGSTOP, signal.SIGCONT})
+_EVERYBODY = -1  # kill(2)
 # Between TERM and KILL for a hook that is out of time.
 _HOOK_GRACE_S = 2.0
 
@@ -39,51 +45,122 @@ class HookTimeout(Exception):
 
 
 class Processes:
-    """The command, hooks, and the orphans that the kernel gives us."""
+    """The command, hooks, and the orphans that the kernel gives us.
 
-    def __init__(self, given_mask: AbstractSet[int]) -> None:
-        self._given_mask = given_mask
-        self._lock = Lock()
+    The command runs as `user`, or as we do, in our session or with `new_session` in one of its own.
+    """
+
+    def __init__(
+        self, mask: AbstractSet[int], user: User | None = None, *, new_session: bool = False, outputs: MakeOutputs | None = None
+    ) -> None:
+        self._world = World(mask, user, new_session=new_session, outputs=outputs)
+        self._terminal = Terminal()
+        self._lock = allocate_lock()
+        self._command: list[str] = []
         self._pid: int | None = None
-        self._terminal: int | None = None
-        self._hooks: dict[int, _Hook] = {}
+        self._is_told_to_stop = False
+        self._hooks: dict[int, RunningHook] = {}
+        self._may_run_hooks = True
         self.orphans_reaped = 0
+        self.state = CommandState()
+        self.forwarded: dict[int, int] = {}
+        """How often each signal was sent to the command."""
+
+    @property
+    def has_terminal(self) -> bool:
+        """Whether we have a controlling terminal."""
+        return self._terminal.exists
 
     def start(self, command: list[str]) -> int:
         """Start the command in a process group of its own, the foreground one on a terminal, and return its process ID.
 
         Raises StartError with 127 if there is no such command and 126 if it cannot be executed.
         """
-        our_terminal = terminal.ours()
-        try:
-            with self._lock:
-                self._pid = start_command(command, self._given_mask, our_terminal)
-        except BaseException:
-            terminal.take_back(our_terminal)
-            raise
-        self._terminal = our_terminal
-        return self._pid
-
-    def become(self, command: list[str], held: Sequence[int]) -> NoReturn:
-        """Turn this process into the command. Signals that were held back act on it, as those do that are pending.
-
-        Raises StartError with 127 if there is no such command and 126 if it cannot be executed.
-        """
-        for number in held:
-            os.kill(os.getpid(), number)
-        become_command(command, self._given_mask)
-
-    @contextmanager
-    def child(self) -> Iterator[int | None]:
-        """The command's process ID, or None if it does not run. While the block lasts the ID cannot pass to another process."""
+        self._command = command
         with self._lock:
-            yield self._pid
+            try:
+                self._pid = start_command(command, self._world, self._terminal)
+            except BaseException:
+                self._terminal.take_back()
+                raise
+            self.state = self.state.started(self._pid)
+            return self._pid
 
-    def send(self, number: int) -> None:
-        """Send a signal to the command, if there is one. Raises PermissionError if it runs as somebody else."""
-        with self.child() as pid:
-            if pid is not None:
+    def start_again(self) -> int:
+        """Start the same command, after its end. Raises StartError as `start` does."""
+        return self.start(self._command)
+
+    def become(self, command: list[str], held: Iterable[int]) -> NoReturn:
+        """Turn this process into the command; signals that were held back act on it. Raises StartError as `start` does."""
+        for number in held:
+            os.kill(os.getpid(), number)  # it is blocked until then
+        become_command(command, self._world)
+
+    def child(self) -> _Child:
+        """A context: the command's process ID, or None if it does not run. Within it the ID cannot pass to another process."""
+        return _Child(self._lock, lambda: self._pid)
+
+    def send(self, number: int, *, to_group: bool = False) -> None:
+        """Send a signal to the command, or its process group. Raises PermissionError if it runs as somebody else.
+
+        CONT always wakes the whole group if the command is stopped, as Ctrl-Z has stopped it, and gives it the terminal.
+        """
+        with self._lock:
+            pid = self._pid
+            if pid is None:
+                return
+            if number in _STOP_OR_GO_ON:
+                to_group = self._prepare(pid, number) or to_group
+            if to_group:
+                try:
+                    os.killpg(pid, number)
+                except ProcessLookupError:  # the command has joined another group
+                    to_group = False
+            if not to_group:
                 os.kill(pid, number)
+            self.forwarded[number] = self.forwarded.get(number, 0) + 1
+
+    def _prepare(self, pid: int, number: int) -> bool:
+        """Before CONT and STOP; whether the whole group is to have it."""
+        self._is_told_to_stop = number == signal.SIGSTOP
+        if self._is_told_to_stop:
+            return False
+        self._terminal.lend(pid)
+        return stopped_by(pid) != 0
+
+    def kill(self) -> None:
+        """Kill the command and its process group."""
+        with self._lock:
+            if self._pid is not None:
+                _kill_group(self._pid, signal.SIGKILL)
+                os.kill(self._pid, signal.SIGKILL)  # it may have joined another group
+
+    def stop_with_the_command(self) -> None:
+        """If the command has been stopped, as by Ctrl-Z, stop too, so that the shell that started us gets its prompt back.
+
+        We go on when it says so by CONT, which is then there to be passed on. PID 1 cannot be stopped. A SIGSTOP that did not
+        come through us is left to whoever sent it, if there is no terminal: he would wake the command alone.
+        """
+        if os.getpid() == 1:
+            return
+        with self._lock:
+            pid = self._pid
+            number = stopped_by(pid) if pid is not None else 0
+            if pid is None or number == 0:
+                return
+            if number in {signal.SIGTTIN, signal.SIGTTOU} and self._terminal.lend(pid):
+                _kill_group(pid, signal.SIGCONT)  # we were brought to the foreground while the command ran
+                return
+            if number == signal.SIGSTOP and not self._is_told_to_stop and not self._terminal.exists:
+                return
+        if self._terminal.is_lent:
+            self._terminal.take_back()
+            os.kill(0, signal.SIGTSTP)  # the key would have stopped the rest of our group too
+        self.stop_ourselves()
+
+    def stop_ourselves(self) -> None:
+        """Stop until somebody sends CONT."""
+        os.kill(os.getpid(), signal.SIGSTOP)
 
     def run_hook(self, command: Sequence[str], timeout_s: float, environment: Mapping[str, str]) -> tuple[int, bytes]:
         """Run a hook to its end; return its exit code, 128+n for signal n, and the last 4 KiB of what it printed.
@@ -91,13 +168,21 @@ class Processes:
         Called by any thread but the main one, which must be reaping. `environment` is added to ours. A hook that is out of
         time is asked to stop, then killed, with its process group. Raises HookTimeout then, and OSError if it cannot start.
         """
+        from supervisor.running_hook import RunningHook
+        from supervisor.spawn import start_hook
+
         output, write_output = os.pipe()
-        hook = _Hook(output)
+        hook = RunningHook(output)
         try:
             try:
                 with self._lock:
-                    pid = start_hook(command, self._given_mask, environment, write_output)
+                    if not self._may_run_hooks:
+                        raise OSError(0, "we are leaving")
+                    pid = start_hook(command, self._world.mask, environment, write_output)
                     self._hooks[pid] = hook
+            except BaseException:
+                hook.end(0)
+                raise
             finally:
                 os.close(write_output)
             for number, wait_s in ((0, timeout_s), (signal.SIGTERM, _HOOK_GRACE_S), (signal.SIGKILL, None)):
@@ -111,8 +196,9 @@ class Processes:
             hook.close()
 
     def kill_hooks(self) -> None:
-        """Kill every hook that runs, with its process group: none survives us."""
+        """Kill every hook that runs, with its process group, and start no other: none survives us."""
         with self._lock:
+            self._may_run_hooks = False
             for pid in self._hooks:
                 _kill_group(pid, signal.SIGKILL)
 
@@ -120,17 +206,37 @@ class Processes:
         """Collect every process that has ended; return the command's exit code if it is among them, 128+n for signal n."""
         code = None
         with self._lock:
-            for pid, status in _ended():
-                ended_with = os.waitstatus_to_exitcode(status)
+            for pid, status in ended():
                 if pid == self._pid:
-                    code = ended_with
+                    code = _code(status)
                     self._pid = None
-                    terminal.take_back(self._terminal)
+                    self.state = self.state.ended(code)
+                    self._terminal.take_back()
                 elif pid in self._hooks:
-                    self._hooks.pop(pid).end(_code(ended_with))
+                    self._hooks.pop(pid).end(_code(status))
                 else:
                     self.orphans_reaped += 1
-        return code if code is None else _code(code)
+        return code
+
+    def signal_rest(self, number: int, told: set[int]) -> bool:
+        """After the command's end: signal what is left, but for those in `told`, to whom it adds. Whether anything is left.
+
+        That is every process of our PID namespace if we are its PID 1, and else our children: of what they leave behind when
+        they end we are the parent next, if we are a subreaper.
+        """
+        with self._lock:
+            left = {_EVERYBODY} if os.getpid() == 1 else all_children()
+            is_left = False
+            for pid in left:
+                try:
+                    os.kill(pid, 0 if pid in told else number)
+                    is_left = True
+                except ProcessLookupError:
+                    continue
+                except PermissionError:
+                    is_left = True
+            told |= left
+            return is_left
 
     def _signal_hook(self, pid: int, number: int) -> None:
         with self._lock:
@@ -138,68 +244,29 @@ class Processes:
                 _kill_group(pid, number)
 
 
-class _Hook:
-    """A hook that runs: its output is read away while somebody waits for its end, of which the reaper tells by a pipe.
+class _Child:
+    """The command's process ID, locked. A class, because contextlib's decorator takes long to import."""
 
-    Its end is not the end of its output: what it has started may hold that open for ever.
-    """
+    def __init__(self, lock: LockType, pid: Callable[[], int | None]) -> None:
+        self._lock = lock
+        self._pid = pid
 
-    def __init__(self, output: int) -> None:
-        self.last_words = b""
-        self.code = 0
-        self._output = output
-        self._ended, self._end = os.pipe()
+    def __enter__(self) -> int | None:
+        self._lock.acquire()
+        return self._pid()
 
-    def end(self, code: int) -> None:
-        """Tell the thread that waits. Called by the reaper, once."""
-        self.code = code
-        os.close(self._end)
-
-    def wait(self, timeout_s: float | None) -> bool:
-        """Read its output until it ends, or for so many seconds; None: as long as it takes. Returns whether it has ended."""
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        poll = select.poll()
-        poll.register(self._output, select.POLLIN)
-        poll.register(self._ended, select.POLLIN)
-        while True:
-            left_ms = None if deadline is None else (deadline - time.monotonic()) * 1000
-            if left_ms is not None and left_ms <= 0:
-                return False
-            ready = {descriptor for descriptor, _ in poll.poll(left_ms)}
-            if self._output in ready and not self._read():
-                poll.unregister(self._output)
-            if self._ended in ready:
-                return True
-
-    def _read(self) -> bool:
-        """Read all that the pipe holds now; False at its end."""
-        chunk = os.read(self._output, _PIPE_BYTES)
-        self.last_words = (self.last_words + chunk)[-_OUTPUT_BYTES_MAX:]
-        return bool(chunk)
-
-    def close(self) -> None:
-        """Forget it. The reaper's end of the pipe is the reaper's to close."""
-        os.close(self._output)
-        os.close(self._ended)
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._lock.release()
 
 
-def _code(code: int) -> int:
-    """An exit code as shells write it: 128+n for signal n."""
+def _code(status: int) -> int:
+    """A wait status as shells write it: the exit code, or 128+n for signal n."""
+    code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 
 
 def _kill_group(pid: int, number: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # it is gone, or has become somebody whom we must not signal
+    try:
         os.killpg(pid, number)
-
-
-def _ended() -> Iterator[tuple[int, int]]:
-    """Each child that has ended, with its wait status. All of them at each wake-up: SIGCHLDs merge."""
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
-        yield pid, status
+    except (ProcessLookupError, PermissionError):
+        pass  # it is gone, or has become somebody whom we must not signal

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Condition, Thread
 from typing import IO, Any, Self
 
 PROGRAMS = Path(__file__).parent / "programs"
-SUPERVISOR = [sys.executable, "-m", "supervisor"]
+# The program under test: this checkout's, or the one that the variable names, such as the bundle's.
+SUPERVISOR = shlex.split(os.environ.get("SUPERVISOR", "")) or [sys.executable, "-m", "supervisor"]
 # A process namespace of its own, in which the program is PID 1; it dies with the process that made it.
 AS_PID1 = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 DEADLINE_S = 20.0
@@ -35,6 +38,21 @@ def eventually(condition: Callable[[], Any], what: str, deadline_s: float = DEAD
             return value
         assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}"
         time.sleep(0.002)  # between two looks, not instead of one
+
+
+def pids_with(text: str) -> list[int]:
+    """The processes that have a text in their command line or environment, whose parts end with a NUL each."""
+    found = []
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        with suppress(OSError):  # it has ended, or is none of ours
+            if any(text.encode() in Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ")):
+                found.append(pid)
+    return found
+
+
+def soon_s() -> float:
+    """Two seconds, or more on a machine that is busy with something else."""
+    return 2.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 class Lines:
@@ -79,8 +97,25 @@ class Lines:
             return list(self._lines)
 
 
+def kill_all(process: subprocess.Popen[bytes]) -> None:
+    """End a process that still runs, and what it has started."""
+    if process.poll() is None:
+        left = descendants(process.pid)
+        process.kill()
+        process.wait()
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def descendants(pid: int) -> list[int]:
+    """The children of a process, and theirs."""
+    children = [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+    return children + [below for child in children for below in descendants(child)]
+
+
 class Running:
-    """A supervisor that runs; with `as_pid1`, as PID 1 of a process namespace."""
+    """A supervisor that runs, or another `init`; with `as_pid1`, as PID 1 of a process namespace."""
 
     def __init__(
         self,
@@ -91,8 +126,9 @@ class Running:
         environment: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         prefix: Sequence[str] = (),
+        init: Sequence[str] = SUPERVISOR,
     ) -> None:
-        words = [*(AS_PID1 if as_pid1 else []), *prefix, *SUPERVISOR, *options, *(["--", *command] if command else [])]
+        words = [*(AS_PID1 if as_pid1 else []), *prefix, *init, *options, *(["--", *command] if command else [])]
         self._process = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
@@ -111,9 +147,7 @@ class Running:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        kill_all(self._process)
 
     @property
     def pid(self) -> int:
@@ -126,6 +160,15 @@ class Running:
     def child_pids(self) -> list[int]:
         """The processes whose parent the supervisor is."""
         return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
+    def holds_signals(self) -> bool:
+        """Whether no signal can be lost any more: a thread blocks them, or the command runs.
+
+        A thread that waits for signals blocks none of them just then. Looked for is one that unshare(1) never blocks.
+        """
+        statuses = [path.read_text() for path in Path(f"/proc/{self.pid}/task").glob("*/status")]
+        blocked = [int(line.split()[1], 16) for text in statuses for line in text.splitlines() if line.startswith("SigBlk:")]
+        return any(mask >> (signal.SIGWINCH - 1) & 1 for mask in blocked) or bool(self.child_pids())
 
     def send(self, number: int) -> None:
         """Send a signal to the supervisor."""

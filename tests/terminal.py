@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import select
+import struct
 import subprocess
+import termios
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.running import DEADLINE_S, eventually
+from tests.running import DEADLINE_S, eventually, kill_all
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 
@@ -30,6 +33,10 @@ class Terminal:
         """Press keys."""
         os.write(self._master, text.encode())
 
+    def resize(self, rows: int, columns: int) -> None:
+        """Drag the window's corner."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+
     def wait_for(self, pattern: str, deadline_s: float = DEADLINE_S) -> None:
         """Read until a pattern has been printed. Fails after the deadline."""
         eventually(lambda: re.search(pattern, self._read()), f"{pattern!r} on the terminal", deadline_s)
@@ -45,9 +52,7 @@ class Terminal:
 
     def close(self) -> None:
         """Hang up."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        kill_all(self.process)
         os.close(self._master)
 
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from supervisor.model import Revision
+    from supervisor.inbox import Inbox
+    from supervisor.logs import Log
+    from supervisor.model import Update
     from supervisor.processes import Processes
-    from supervisor.settings import ReloadSettings
+    from supervisor.settings import Settings
+
+# The ways, in the order in which they are used when the command line says no other.
+_WAYS = ("signal", "http", "command", "restart", "exit")
 
 
 class Reloader(Protocol):
@@ -16,20 +21,37 @@ class Reloader(Protocol):
     Raises Unreachable if the app could not be told, which is worth another try, and Refused if the app said no.
     """
 
-    def deliver(self, revision: Revision) -> None:
+    def deliver(self, update: Update) -> None:
         """Tell the app that a revision is on disk. Called by the sync thread."""
         ...
 
 
-def make_reloaders(settings: ReloadSettings, processes: Processes) -> tuple[Reloader, ...]:
-    """The ways that were asked for. Called by the sync thread, so that only it waits for what they import."""
-    reloaders: list[Reloader] = []
-    if settings.signal is not None:
+def make_reloaders(settings: Settings, processes: Processes, inbox: Inbox, log: Log) -> tuple[Reloader, ...]:
+    """The ways that were asked for, in order.
+
+    Called by the sync thread, so that only it waits for what they import.
+    """
+    reload = settings.reload
+    made: dict[str, Reloader] = {}
+    if reload.signal is not None:
         from supervisor.reload.by_signal import BySignal
 
-        reloaders.append(BySignal(settings.signal, processes))
-    if settings.http is not None:
+        made["signal"] = BySignal(reload, processes)
+    if reload.http is not None:
         from supervisor.reload.by_http import ByHttp
 
-        reloaders.append(ByHttp(settings.http))
-    return tuple(reloaders)
+        made["http"] = ByHttp(reload.http)
+    if reload.command:
+        from supervisor.reload.by_command import ByCommand
+
+        made["command"] = ByCommand(reload.command, settings.safety.hook_timeout_s, processes, log)
+    if reload.restart:
+        from supervisor.reload.by_restart import ByRestart
+
+        made["restart"] = ByRestart(inbox)
+    if reload.leave:
+        from supervisor.reload.by_exit import ByExit
+
+        made["exit"] = ByExit(inbox)
+    order = [*reload.order, *(way for way in _WAYS if way not in reload.order)]
+    return tuple(made[way] for way in order if way in made)

@@ -1,47 +1,61 @@
-"""Tell the command by a signal."""
+"""Tell the app by a signal."""
 
 from __future__ import annotations
 
 import signal
+import time
 from typing import TYPE_CHECKING
 
-import psutil
-
-from supervisor.errors import Refused, Unreachable
+from supervisor.errors import NotTold, NotYet
+from supervisor.peers import Peers, send, survives
 
 if TYPE_CHECKING:
-    from supervisor.model import Revision
+    import psutil
+
+    from supervisor.model import Update
     from supervisor.processes import Processes
+    from supervisor.settings import ReloadSettings
+
+# An app that lacks a handler is looked at again for so long: until it is so old, and in any case for a moment, because a
+# program that executes itself again (haproxy -W) is without its handlers meanwhile.
+_YOUNG_S = 10.0
+_MOMENT_S = 3.0
 
 
 class BySignal:
-    """Sends the signal to the command, unless it would end it: a command that has only just started has no handler yet."""
+    """Sends the signal, unless it would end the app for lack of a handler."""
 
-    def __init__(self, number: int, processes: Processes) -> None:
-        self._number = number
-        self._processes = processes
+    def __init__(self, settings: ReloadSettings, processes: Processes) -> None:
+        assert settings.signal
+        self._number: int = settings.signal
+        self._name = signal.Signals(self._number).name if self._number in set(signal.Signals) else f"signal {self._number}"
+        self._peers = Peers(settings.process, processes)
+        self._is_forced = settings.signal_force
+        self._looked_since: float | None = None
 
-    def deliver(self, revision: Revision) -> None:
-        """Send the signal. The process cannot be replaced by another of the same number while we hold on to it."""
-        name = signal.Signals(self._number).name if self._number in set(signal.Signals) else str(self._number)
-        with self._processes.child() as pid:
-            if pid is None:
-                raise Unreachable("the command does not run")
-            if not _survives(pid, self._number):
-                raise Unreachable(f"{name} would end the command, which has no handler for it: choose another --reload-signal")
-            try:
-                psutil.Process(pid).send_signal(self._number)
-            except psutil.NoSuchProcess:
-                raise Unreachable("the command has ended") from None
-            except psutil.AccessDenied:
-                raise Refused(f"may not send {name} to the command: it runs as another user") from None
+    def deliver(self, update: Update) -> None:
+        """Send the signal, to all processes that are meant or to none.
 
+        Raises Unreachable if there is none or we may not, NotYet if one has no handler yet, and NotTold if it will not get one.
+        """
+        with self._peers.found() as processes:
+            for process in processes:
+                self._look_at(process)
+            self._looked_since = None
+            for process in processes:
+                send(process, self._number, self._name)
 
-def _survives(pid: int, number: int) -> bool:
-    """Whether the process handles or ignores the signal (proc(5): SigCgt and SigIgn are masks, bit 0 is signal 1)."""
-    try:
-        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
-            masks = [int(line.split()[1], 16) for line in file if line.startswith(("SigCgt:", "SigIgn:"))]
-    except OSError:
-        return True  # no /proc here: as far as we know
-    return any(mask >> (number - 1) & 1 for mask in masks) or not masks
+    def _look_at(self, process: psutil.Process) -> None:
+        """See that the process will live: it handles or ignores the signal."""
+        if self._is_forced or survives(process, self._number):
+            return
+        now = time.monotonic()
+        self._looked_since = self._looked_since or now
+        what = self._peers.name(process)
+        if now - self._looked_since < _MOMENT_S or time.time() - process.create_time() < _YOUNG_S:
+            raise NotYet(f"{what} has no handler for {self._name} yet")
+        self._looked_since = None
+        raise NotTold(
+            f"{self._name} would end {what}, which has no handler for it: choose another --reload-signal, or tell the app in"
+            " another way (--reload-http, --reload-command, --reload-restart; --reload-signal-force sends it all the same)"
+        )

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from supervisor.collection import collections_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from supervisor.errors import SourceError
     from supervisor.model import ConfigObject
     from supervisor.settings import SourceSettings
+    from supervisor.status import Contact
 
 
 class Source(Protocol):
     """Something that says what is wanted, and what keeps it from knowing.
 
     `watch` never ends. It yields everything that is wanted whenever that may have changed, and a SourceError when it cannot
-    tell at present: then its last word still holds. It runs in a thread that may be abandoned at any time.
+    tell at present: then its last word still holds. What else it hears is noted in `contact`. It runs in a thread that may be
+    abandoned at any time.
     """
 
     name: str
+    contact: Contact
 
     def watch(self) -> Iterator[tuple[ConfigObject, ...] | SourceError]:
         """Say what is wanted, again and again."""
@@ -29,16 +34,12 @@ class Source(Protocol):
 def make_sources(settings: SourceSettings, environment_kubeconfig: str | None) -> tuple[Source, ...]:
     """One source for each name, selector, file and folder that was given. Raises StartError if there is no cluster to ask."""
     sources: list[Source] = []
-    if settings.needs_cluster:
+    collections = collections_of(settings)
+    if collections:
         from supervisor.cluster import Cluster, find
-        from supervisor.collection import Collection
         from supervisor.source.objects import ObjectSource
 
         cluster = Cluster(find(settings.cluster, environment_kubeconfig), settings.cluster.context)
-        named = [("ConfigMap", settings.configmaps), ("Secret", settings.secrets)]
-        selected = [("ConfigMap", settings.configmap_selectors), ("Secret", settings.secret_selectors)]
-        collections = [Collection(kind, one.namespace, name=one.name) for kind, names in named for one in names]
-        collections += [Collection(kind, one.namespace, labels=one.labels) for kind, labels in selected for one in labels]
         sources += [ObjectSource(cluster, one, optional=settings.optional) for one in collections]
     if settings.manifests:
         from supervisor.source.manifest import ManifestSource

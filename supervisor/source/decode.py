@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from supervisor.errors import SourceError
@@ -30,7 +31,8 @@ def config_object(kind: str, written: dict[str, Any], default_namespace: str = "
         raise NotDecoded(f"a {kind} has no name", "metadata")
     namespace = metadata.get("namespace") or default_namespace
     owner = Origin(kind, str(namespace), name)
-    origin = replace(owner, version=str(metadata.get("resourceVersion") or ""), place=place)
+    version = str(metadata.get("resourceVersion") or "")
+    origin = replace(owner, version=version, place=place, changed=_changed(metadata))
     plain, encoded = ("stringData", "data") if kind == "Secret" else ("data", "binaryData")
     contents = {key: _decoded(encoded, key, value, owner) for key, value in _mapping(written, encoded, owner).items()}
     for key, value in _mapping(written, plain, owner).items():
@@ -38,6 +40,16 @@ def config_object(kind: str, written: dict[str, Any], default_namespace: str = "
             raise NotDecoded(f"{owner}: the value of {key!r} is not a text: quote it", plain, key)
         contents[str(key)] = value.encode(errors="surrogatepass")
     return ConfigObject(origin, contents)
+
+
+def _changed(metadata: dict[str, Any]) -> float:
+    """When somebody last wrote it: Kubernetes keeps that for each writer (API reference, "ManagedFieldsEntry v1 meta")."""
+    entries = metadata.get("managedFields")
+    times = [entry.get("time") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    try:
+        return max(datetime.fromisoformat(text).timestamp() for text in (*times, metadata.get("creationTimestamp")) if text)
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
 
 
 def _mapping(written: dict[str, Any], name: str, owner: object) -> dict[str, Any]:

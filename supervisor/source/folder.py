@@ -10,6 +10,7 @@ from supervisor.errors import SourceError
 from supervisor.model import ConfigObject, Origin
 from supervisor.mounts import data_folder
 from supervisor.source.local import follow
+from supervisor.status import Contact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,10 +31,11 @@ class FolderSource:
         self._path = path
         self._optional = optional
         self.name = f"folder {path}"
+        self.contact = Contact()
 
     def watch(self) -> Iterator[tuple[ConfigObject, ...] | SourceError]:
         """Say what the folder holds. One that cannot be read is a problem: what it held before stays."""
-        return follow(self._path, self._read, below=True)
+        return follow(self._path, self._read, self.contact, below=True)
 
     def _read(self) -> tuple[ConfigObject, ...]:
         origin = Origin("Folder", "", os.path.basename(self._path), place=self._path)

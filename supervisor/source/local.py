@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from supervisor.model import ConfigObject
+    from supervisor.status import Contact
 
     Heard = tuple[ConfigObject, ...] | SourceError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _TRIES_MAX = 10
 
 
-def follow(path: str, read: Callable[[], tuple[ConfigObject, ...]], *, below: bool = False) -> Iterator[Heard]:
+def follow(path: str, read: Callable[[], tuple[ConfigObject, ...]], contact: Contact, *, below: bool = False) -> Iterator[Heard]:
     """Say what `read` returns now, and whenever it may have changed; a SourceError that it raises is said as well.
 
     What changes while it is read is read again before anything is said, so a burst of changes is one word.
@@ -34,6 +35,7 @@ def follow(path: str, read: Callable[[], tuple[ConfigObject, ...]], *, below: bo
             if tries < _TRIES_MAX and not watch.is_quiet():
                 continue
             tries = 0
+            contact.lists += 1
             yield heard
             if watch.problem:
                 yield SourceError(watch.problem)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from supervisor.errors import SourceError
 from supervisor.source.decode import KINDS, NotDecoded, config_object
 from supervisor.source.local import follow
+from supervisor.status import Contact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,10 +30,11 @@ class ManifestSource:
         self._namespace = namespace
         self._optional = optional
         self.name = f"manifest {path}"
+        self.contact = Contact()
 
     def watch(self) -> Iterator[tuple[ConfigObject, ...] | SourceError]:
         """Say what the file holds. One that cannot be read, or is broken by an edit, is a problem: what it held before stays."""
-        return follow(self._path, self._read)
+        return follow(self._path, self._read, self.contact)
 
     def _read(self) -> tuple[ConfigObject, ...]:
         try:

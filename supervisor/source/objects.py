@@ -7,10 +7,11 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from supervisor.backoff import backoff
-from supervisor.cluster import own_namespace
+from supervisor.cluster import OPENED, own_namespace
 from supervisor.errors import Expired, SourceError, Unavailable
 from supervisor.model import ConfigObject, Origin
 from supervisor.source.decode import config_object
+from supervisor.status import Contact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,9 @@ class ObjectSource:
         self._optional = optional
         self._version = ""
         self._found: dict[str, ConfigObject] = {}
+        self._problem = ""
         self.name = str(collection)
+        self.contact = Contact()
 
     def watch(self) -> Iterator[Heard]:
         """List, watch from the list's version, and go on from the last version seen whenever the watch ends.
@@ -45,13 +48,18 @@ class ObjectSource:
         After Expired, and after errors that leave the version in doubt, list again: the newest state is never missed.
         """
         delays = backoff()
+        is_troubled = False
         while True:
             began = time.monotonic()
             try:
                 if not self._version:
                     yield from self._list()
-                for heard in self._follow():
-                    delays = backoff()
+                for kind, heard in self._follow():
+                    if kind != OPENED:
+                        delays = backoff()
+                    if is_troubled:  # over: what was said before it holds again, good or bad
+                        yield from self._say()
+                        is_troubled = False
                     yield from heard
                 if time.monotonic() - began > _SHORTEST_WATCH_S:
                     continue
@@ -62,6 +70,7 @@ class ObjectSource:
                 self._version = ""
             if not isinstance(problem, Expired):
                 yield problem
+                is_troubled = True
             Event().wait(max(next(delays), problem.retry_after_s))
 
     def _list(self) -> Iterator[Heard]:
@@ -69,18 +78,22 @@ class ObjectSource:
         version = ""
         for page, version_of_all in self._cluster.list_pages(self._collection):
             version = version_of_all
+            self.contact.proven()
             while page:  # each is let go as soon as it is decoded: a page may hold many megabytes
                 written = page.pop()
                 if self._is_ours(written):
                     decoded = config_object(self._collection.kind, written)
                     found[decoded.origin.name] = decoded
-        self._found = found
-        yield from self._say(self._missing())
+        self.contact.lists += 1
+        self._found, self._problem = found, self._missing()
+        yield from self._say()
         self._version = version
 
-    def _follow(self) -> Iterator[Iterator[Heard]]:
+    def _follow(self) -> Iterator[tuple[str, Iterator[Heard]]]:
         """What each event of one watch has to say; a bookmark says nothing, but moves the version."""
+        self.contact.watches += 1
         for kind, written in self._cluster.watch_objects(self._collection, self._version):
+            self.contact.proven()
             heard: Iterator[Heard] = iter(())
             if self._is_ours(written) and kind in {"ADDED", "MODIFIED"}:
                 decoded = config_object(self._collection.kind, written)
@@ -88,12 +101,13 @@ class ObjectSource:
                 heard = self._say()
             elif self._is_ours(written) and kind == "DELETED":
                 self._found.pop(written["metadata"]["name"], None)
-                heard = self._say(self._deleted())
-            yield heard
+                self._problem = self._deleted()
+                heard = self._say()
+            yield kind, heard
             self._version = str(written.get("metadata", {}).get("resourceVersion") or self._version)
 
-    def _say(self, problem: str = "") -> Iterator[Heard]:
-        """All that is wanted now; and `problem`, if there is nothing."""
+    def _say(self) -> Iterator[Heard]:
+        """All that is wanted now; and why, if there is nothing."""
         collection = self._collection
         if self._found:
             yield tuple(self._found[name] for name in sorted(self._found))
@@ -101,10 +115,10 @@ class ObjectSource:
         if collection.name and self._optional:
             yield (ConfigObject(Origin(collection.kind, collection.namespace, collection.name), {}),)
         elif collection.name:
-            yield SourceError(problem)
+            yield SourceError(self._problem)
         else:
             yield ()
-            yield SourceError(problem)
+            yield SourceError(self._problem)
 
     def _is_ours(self, written: Object) -> bool:
         metadata = written.get("metadata")

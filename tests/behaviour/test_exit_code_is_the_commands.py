@@ -1,46 +1,75 @@
 from __future__ import annotations
 
-import signal
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Start, needs_root
+from tests.conftest import Start
 
 
-@pytest.mark.parametrize("code", [0, 1, 2, 42, 125, 126, 127, 128, 143, 255])
-def test_the_commands_code_is_ours(start: Start, code: int) -> None:
-    """Whatever the command leaves with, we leave with."""
-    assert start(command=["sh", "-c", f"exit {code}"]).wait() == code
+def unstartable(folder: Path) -> dict[str, tuple[str, int, str]]:
+    """Commands that cannot be started, with the code and the reason."""
+    files = {
+        "locked": "#!/bin/sh\n",
+        "no interpreter": "#!/no/such/shell -x\n",
+        "from Windows": "#!/bin/sh\r\necho hello\r\n",
+        "no loader": "",
+        "of another machine": "\x7fELF nonsense",
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o644 if name == "locked" else 0o755)
+    program = bytearray(Path("/bin/true").read_bytes())
+    loader = program.index(b"/lib64/ld-linux")
+    program[loader + 1] = ord("x")
+    (folder / "no loader").write_bytes(program)
+    (folder / "folder").mkdir()
+    (folder / "loop").symlink_to("loop")
+    (folder / "link").symlink_to("/no/such/target")
+    return {
+        "no-such-command": ("no-such-command", 127, "no such command in PATH"),
+        "missing file": (f"{folder}/missing", 127, "no such command"),
+        "below a file": (f"{folder}/locked/file", 127, "Not a directory"),
+        "empty": ("", 127, "its name is empty"),
+        "locked": (f"{folder}/locked", 126, "Permission denied"),
+        "folder": (f"{folder}/folder", 126, "Permission denied: it is a folder"),
+        "no interpreter": (f"{folder}/no interpreter", 127, "its interpreter '/no/such/shell' is missing"),
+        "from Windows": (f"{folder}/from Windows", 127, "its interpreter '/bin/sh\\r' is missing"),
+        "no loader": (f"{folder}/no loader", 127, "its interpreter or loader is missing"),
+        "of another machine": (f"{folder}/of another machine", 126, "Exec format error"),
+        "loop": (f"{folder}/loop", 126, "Too many levels of symbolic links"),
+        "link": (f"{folder}/link", 127, "it is a link to '/no/such/target', which is not there"),
+        "long name": ("n" * 300, 126, "File name too long"),
+        "long path": ("/" + "n/" * 3000, 126, "File name too long"),
+    }
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGHUP, signal.SIGRTMIN + 1])
-@pytest.mark.parametrize("as_pid1", [pytest.param(True, marks=needs_root), False])
-def test_a_command_that_a_signal_killed_gives_128_and_its_number(start: Start, number: int, as_pid1: bool) -> None:
-    """As a shell tells it."""
-    assert start(command=["sh", "-c", f"kill -{int(number)} $$"], as_pid1=as_pid1).wait() == 128 + number
+@pytest.mark.parametrize("what", unstartable(Path(tempfile.mkdtemp())))
+@pytest.mark.parametrize("options", [[], ["--new-session"]], ids=["plain", "with an option"])
+def test_a_command_that_cannot_be_started_gives_127_or_126_and_the_reason(
+    start: Start, tmp_path: Path, what: str, options: list[str]
+) -> None:
+    """With its name. 127 is for what is not there."""
+    name, code, reason = unstartable(tmp_path)[what]
+    running = start(*options, command=[name])
+
+    assert running.wait() == code
+    assert running.wait_for_event("start.failed")["message"] == f"cannot start {name!r}: {reason}"
+    assert running.out.wait_for_end() == []
 
 
-def test_a_command_that_does_not_exist_gives_127(start: Start) -> None:
-    """With its name in the message."""
-    running = start(command=["no-such-command-anywhere"])
+def test_a_file_that_may_not_be_executed_counts_more_than_one_that_is_not_there(start: Start, tmp_path: Path) -> None:
+    """As in a shell: the search goes on after both, and tells of the former."""
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "one" / "command").touch()
+    environment = {"PATH": f"{tmp_path}/one:{tmp_path}/missing:{tmp_path}/two"}
 
-    assert running.wait() == 127
-    assert "'no-such-command-anywhere'" in running.wait_for_event("start.failed")["message"]
-
-
-@pytest.mark.parametrize("what", ["a file without the right to execute", "a folder"])
-def test_a_command_that_cannot_be_executed_gives_126(start: Start, tmp_path: Path, what: str) -> None:
-    """With its name and the reason in the message."""
-    command = tmp_path / "command"
-    if what == "a folder":
-        command.mkdir()
-    else:
-        command.write_text("#!/bin/sh\n")
-    running = start(command=[str(command)])
-
-    assert running.wait() == 126
-    assert f"'{command}': Permission denied" in running.wait_for_event("start.failed")["message"]
+    assert start(command=["command"], environment=environment).wait() == 126
+    (tmp_path / "two" / "command").write_text("#!/bin/sh\nexit 9\n")
+    (tmp_path / "two" / "command").chmod(0o755)
+    assert start(command=["command"], environment=environment).wait() == 9
 
 
 def test_a_script_without_a_first_line_is_run_by_the_shell(start: Start, tmp_path: Path) -> None:
@@ -85,4 +114,4 @@ def test_no_configuration_in_time_gives_125_and_the_reason(start: Start, root: P
     assert running.out.wait_for_end() == []
     message = running.wait_for_event("start.failed")["message"]
     assert "no configuration after 0.2 s (--startup-timeout)" in message
-    assert f"cannot read {tmp_path}/missing.yaml: No such file or directory" in message
+    assert f"cannot read {tmp_path}/missing.yaml: there is no such file" in message

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 from tests.running import SUPERVISOR, Lines, program
@@ -40,7 +40,7 @@ def test_the_command_can_read_from_the_terminal() -> None:
 
 def test_the_terminal_is_given_back() -> None:
     """A script that started us without job control can read from the terminal after we have left."""
-    with terminal("sh", "-c", f"{sys.executable} -m supervisor -- true; read line; echo got $line") as screen:
+    with terminal("sh", "-c", f"{shlex.join(SUPERVISOR)} -- true; read line; echo got $line") as screen:
         screen.type("hello\n")
 
         screen.wait_for("got hello")
@@ -48,7 +48,7 @@ def test_the_terminal_is_given_back() -> None:
 
 def test_a_background_job_does_not_take_the_terminal() -> None:
     """Started with & by a shell with job control, the foreground stays the shell's."""
-    script = f"set -m; {sys.executable} -m supervisor -- sleep 60 & sleep 0.5; read line; echo got $line; kill %1"
+    script = f"set -m; {shlex.join(SUPERVISOR)} -- sleep 60 & sleep 0.5; read line; echo got $line; kill %1"
     with terminal("bash", "-c", script) as screen:
         screen.type("hello\n")
 
@@ -71,7 +71,7 @@ def test_logs_are_readable_on_a_terminal(tmp_path: Path) -> None:
 def test_lines_are_complete() -> None:
     """Standard output and standard error of the command are its own: nothing is added to them."""
     done = subprocess.Popen(
-        [*SUPERVISOR, "--", "sh", "-c", "echo out; echo err >&2"],
+        [*SUPERVISOR, "--subreaper", "--", "sh", "-c", "echo out; echo err >&2"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=ENVIRONMENT,

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import HttpApp, Manifest, Start
 from tests.running import Running
 
@@ -28,7 +26,6 @@ def test_a_plain_init_loads_no_library_of_ours(start: Start) -> None:
     assert loaded(running) & (CLUSTER | SOURCES | {"psutil", "pythonjsonlogger", "logging", "http", "ssl"}) == set()
 
 
-@pytest.mark.xfail(strict=True, reason="the command line is read with docopt also when there is no option")
 def test_a_plain_init_has_no_options_to_parse(start: Start) -> None:
     """A run without options needs no parser."""
     running = start(command=["true"], environment=ASK)

@@ -4,16 +4,7 @@ import subprocess
 from pathlib import Path
 
 from tests.conftest import Manifest, Start, needs_root
-from tests.running import eventually, program
-
-
-@needs_root
-def test_pid1_reaps_two_thousand_orphans_and_leaves_with_the_commands_code(start: Start) -> None:
-    """The command itself looks until it sees no zombie any more."""
-    running = start(command=program("make_orphans", "2000", "42"), as_pid1=True)
-
-    assert running.wait() == 42
-    assert running.out.wait_for_end() == ["all reaped"]
+from tests.running import eventually
 
 
 @needs_root

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,15 @@ def test_signals_that_were_blocked_and_ignored_for_us_are_so_for_the_command(sta
     assert masks(running.out.wait_for_end())["SigIgn"] == given_masks()["SigIgn"] | ignored
 
 
+def test_signals_that_the_launcher_of_the_bundle_has_blocked_are_not_for_the_command() -> None:
+    """It blocks all of them before Python starts, and says what was blocked before: here signal 10."""
+    words = [sys.executable, "-Xgiven_mask=200", "-m", "supervisor", "--", *SHOW_STATUS]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+
+    assert masks(done.stdout.splitlines())["SigBlk"] == 0x200
+
+
 def test_the_command_has_no_descriptor_of_ours(start: Start, manifest: Manifest, root: Path) -> None:
     """Neither the configroot's lock nor anything else, also when the watching threads run."""
     running = start(f"--manifest={manifest(key='value')}", f"--configroot={root}", command=program("show_world"))
@@ -65,16 +75,17 @@ def test_a_standard_descriptor_that_was_closed_stays_closed(closed: str, open_on
 
 
 def test_the_environment_arrives_byte_for_byte() -> None:
-    """Python adds LC_CTYPE to its own where the locale is C (PEP 538); the command does not see it."""
-    environment = {"LC_ALL": "", "LC_CTYPE": "", "LANG": "", "ODD": "a=b \u00fc\n c", "CONFIG_SUPERVISOR_LOG_LEVEL": "debug"}
-    command = ["cat", "/proc/self/environ"]
+    """In its order, with what stands there twice and what is no NAME=VALUE; Python's own LC_CTYPE (PEP 538) is not seen."""
+    ours = [b"PATH=%b" % os.environb[b"PATH"], b"PYTHONPATH=%b" % str(Path(__file__).parents[2]).encode()]
+    odd = [b"Z=1", b"A=2", b"Z=3", b"NOTHING", b"=x", b"E=", b"LANG=", b"ODD=a=b \xff\n c", b"A=\xc3\xbc"]
+    for locale in ([], [b"LC_CTYPE="], [b"LC_CTYPE=C"], [b"LC_CTYPE=C.UTF-8"], [b"LC_ALL=C"]):
+        given = [*odd, *locale, *ours, b"LAST=1"]
+        words = program("odd_environment", json.dumps([entry.hex() for entry in given]), *SUPERVISOR, "--")
+        done = subprocess.run(
+            [*words, "cat", "/proc/self/environ"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True
+        )
 
-    plain = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout
-    path = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
-    ours = subprocess.run([*SUPERVISOR, "--", *command], env={**environment, **path}, stdout=subprocess.PIPE, check=True).stdout
-
-    given = {entry for entry in ours.split(b"\0") if not entry.startswith((b"PATH=", b"PYTHONPATH="))}
-    assert given == set(plain.split(b"\0"))
+        assert done.stdout.split(b"\0")[:-1] == given
 
 
 def test_directory_umask_and_arguments_are_untouched(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import threading
+from pathlib import Path
 
 from supervisor.inbox import Applied, Inbox
 from supervisor.processes import HookTimeout, Processes
@@ -34,4 +35,7 @@ is_over = False
 while not is_over:
     is_over = any(isinstance(word, Applied) for word in inbox.wait())
     processes.reap()
-print(json.dumps({"orphans": processes.orphans_reaped, "descriptors": len(os.listdir("/proc/self/fd"))}), flush=True)
+children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+zombies = sum(") Z " in Path(f"/proc/{child}/stat").read_text() for child in children)
+descriptors = len(os.listdir("/proc/self/fd"))
+print(json.dumps({"orphans": processes.orphans_reaped, "zombies": zombies, "descriptors": descriptors}), flush=True)

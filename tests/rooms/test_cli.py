@@ -12,6 +12,7 @@ import pytest
 from supervisor import __version__, cli, usage
 from supervisor.errors import UsageError
 from supervisor.settings import (
+    Address,
     ClusterSettings,
     FileSettings,
     HttpSettings,
@@ -22,6 +23,7 @@ from supervisor.settings import (
     Selector,
     Settings,
     SourceSettings,
+    User,
 )
 
 SIDECAR = ["--configmap=app", "--configroot=/config"]
@@ -102,8 +104,52 @@ OPTIONS = [
     ("--reload-http", "https://[::1]:8443?now=1", "reload.http.url", "https://[::1]:8443?now=1"),
     ("--reload-interval", "0", "reload.interval_s", 0.0),
     ("--reload-interval", "2.5", "reload.interval_s", 2.5),
+    ("--reload-http", "http+unix://%2Frun%2Fapp.sock/reload", "reload.http.url", "http+unix://%2Frun%2Fapp.sock/reload"),
+    ("--reload-http-header", "X-A=b=c", "reload.http.headers", (("X-A", "b=c"),)),
+    ("--reload-http-header-file", "Authorization=/run/token", "reload.http.header_files", (("Authorization", "/run/token"),)),
+    ("--reload-http-body", '{"a": 1}', "reload.http.body", '{"a": 1}'),
+    ("--reload-http-ca", __file__, "reload.http.ca", __file__),
+    ("--reload-http-timeout", "0.5", "reload.http.timeout_s", 0.5),
+    ("--reload-http-status", "200,204", "reload.http.statuses", ((200, 200), (204, 204))),
+    ("--reload-http-status", "2xx, 302-304", "reload.http.statuses", ((200, 299), (302, 304))),
+    ("--reload-process", "nginx", "reload.process", "nginx"),
+    ("--reload-process", "pid:/run/app.pid", "reload.process", "pid:/run/app.pid"),
+    ("--reload-command", "app-ctl reload 'a b'", "reload.command", ("app-ctl", "reload", "a b")),
+    ("--reload-retries", "0", "reload.retries", 0),
+    ("--splay", "30", "reload.splay_s", 30.0),
+    ("--validate", "nginx -t -c {}/nginx.conf", "safety.validate", ("nginx", "-t", "-c", "{}/nginx.conf")),
+    ("--confirm-http", URL, "safety.confirm_http", HttpSettings(URL, "GET")),
+    ("--confirm-match", "^ok$", "safety.confirm_match", "^ok$"),
+    ("--confirm-command", "true", "safety.confirm_command", ("true",)),
+    ("--confirm-within", "5", "safety.confirm_within_s", 5.0),
+    ("--settle", "0", "safety.settle_s", 0.0),
+    ("--hook-timeout", "9", "safety.hook_timeout_s", 9.0),
     ("--startup-timeout", "0", "startup_timeout_s", 0.0),
     ("--startup-timeout", "1e3", "startup_timeout_s", 1000.0),
+    ("--kill-timeout", "10", "init.kill_timeout_s", 10.0),
+    ("--stop-delay", "2.5", "init.stop_delay_s", 2.5),
+    ("--stop-signal", "QUIT", "init.rewrites", ((15, 3),)),
+    ("--stop-signal", "SIGRTMIN+3", "init.rewrites", ((15, 37),)),
+    ("--stop-signal", "KILL", "init.rewrites", ((15, 9),)),
+    ("--rewrite", "TERM:QUIT", "init.rewrites", ((15, 3),)),
+    ("--rewrite", "sighup:SIGUSR1", "init.rewrites", ((1, 10),)),
+    ("--rewrite", "2:0", "init.rewrites", ((2, 0),)),
+    ("--rewrite", "RTMIN+1:rtmax-1", "init.rewrites", ((35, 63),)),
+    ("--rewrite", "64:STOP", "init.rewrites", ((64, 19),)),
+    ("--parent-death-signal", "KILL", "init.parent_death_signal", 9),
+    ("--remap-exit", "143", "init.remap_exit", (143,)),
+    ("--user", "0", "init.user", User("0", 0, 0, tuple(os.getgrouplist("root", 0)), "/root")),
+    ("--user", "root:4711", "init.user", User("root:4711", 0, 4711, (), "/root")),
+    ("--user", "54321", "init.user", User("54321", 54321, os.getgid(), (), "/")),
+    ("--user", "54321:root", "init.user", User("54321:root", 54321, 0, (), "/")),
+    ("--listen", "127.0.0.1:80", "report.listen", Address("127.0.0.1", 80)),
+    ("--listen", ":0", "report.listen", Address("", 0)),
+    ("--listen", "[::1]:8080", "report.listen", Address("::1", 8080)),
+    ("--listen", "my-host.example:1", "report.listen", Address("my-host.example", 1)),
+    ("--listen", "unix:/run/x.sock", "report.listen", Address(path="/run/x.sock")),
+    ("--unhealthy-after", "0", "report.unhealthy_after_s", 0.0),
+    ("--termination-log", "/tmp/why", "report.termination_log", "/tmp/why"),
+    ("--child-logs", "json", "report.child_logs", "json"),
     ("--log-format", "text", "logs.format", "text"),
     ("--log-format", "json", "logs.format", "json"),
     ("--log-level", "debug", "logs.level", 10),
@@ -118,12 +164,15 @@ OPTIONS = [
     ("--context", "test cluster", "sources.cluster.context", "test cluster"),
 ]
 FLAGS = [
-    ("--optional", "sources.optional", False),
-    ("--optional", "files.items_optional", False),
-    ("--gunzip", "files.gunzip", False),
-    ("--fsync", "files.fsync", False),
-    ("--start-with-last", "start_with_last", False),
-    ("--once", "once", False),
+    ("--optional", "sources.optional"),
+    ("--optional", "files.items_optional"),
+    ("--gunzip", "files.gunzip"),
+    ("--fsync", "files.fsync"),
+    ("--start-with-last", "start_with_last"),
+    ("--once", "once"),
+    ("--group-kill", "init.group_kill"),
+    ("--subreaper", "init.subreaper"),
+    ("--new-session", "init.new_session"),
 ]
 every_option = pytest.mark.parametrize(("option", "text", "path", "value"), OPTIONS)
 
@@ -132,6 +181,10 @@ def missing(option: str, *given: str) -> list[str]:
     """What a run needs besides one option: a source, a folder and a command."""
     rest = {"--configroot": ["--configroot=/config"]}
     sources = {"--configmap", "--secret", "--configmap-selector", "--secret-selector", "--manifest", "--watch-dir"}
+    if option.startswith("--reload-http-"):
+        given = (f"--reload-http={URL}", *given)
+    if option == "--confirm-match":
+        given = (f"--confirm-http={URL}", *given)
     source = [] if option in sources else ["--configmap=app"]
     return [*source, *([] if option == "--configroot" else rest["--configroot"]), *given, "--", "app"]
 
@@ -170,15 +223,6 @@ def test_an_empty_variable_is_not_given(option: str, text: str, path: str, value
     """A pod's specification cannot take a variable of the image away, only empty it."""
     assert at(read(*missing(option, f"{option}={text}"), **{variable(option): ""}), path) == value
     assert read("--", "app", **{variable(option): ""}) == read("--", "app")
-
-
-@pytest.mark.parametrize(("flag", "path", "default"), FLAGS)
-def test_a_flag_of_the_files_is_there_or_not(flag: str, path: str, default: bool) -> None:
-    """By environment it is true or false."""
-    assert at(read(*SIDECAR), path) is default
-    assert at(read(*SIDECAR, flag), path) is not default
-    assert at(read(*SIDECAR, **{variable(flag): "true"}), path) is not default
-    assert at(read(*SIDECAR, **{variable(flag): "false"}), path) is default
 
 
 def test_variables_are_those_of_the_environment() -> None:
@@ -236,9 +280,34 @@ def test_the_namespace_is_that_of_all_that_are_named_without_one() -> None:
     assert settings.files.items == (Item(ObjectName("mine", "a"), "k", "p"),)
 
 
+@pytest.mark.parametrize(("flag", "path"), FLAGS)
+def test_a_flag_is_there_or_not(flag: str, path: str) -> None:
+    """By environment it is true or false, in the usual words."""
+    words = [*SIDECAR, "--", "app"]
+
+    assert at(read(flag, *words), path) is True
+    assert at(read(*words), path) is False
+    assert at(read(*words, **{variable(flag): "true"}), path) is True
+    assert at(read(*words, **{variable(flag): "false"}), path) is False
+    assert problems(*words, **{variable(flag): "maybe"})[0] == f"{variable(flag)}=maybe: expected true or false"
+
+
 def test_the_table_above_knows_every_option() -> None:
     """An option of the usage text without a line in the tests is a mistake."""
-    known = {option for option, *_ in OPTIONS + FLAGS} | {"--reload-http-method", "--expand", "--help", "--version"}
+    flags = {
+        "--profile",
+        "--confirm-workers",
+        "--reload-signal-force",
+        "--reload-restart",
+        "--reload-exit",
+        "--reload-none",
+        "--no-rollback",
+        "--expand",
+        "--events",
+        "--man",
+        "--completion",
+    }
+    known = {option for option, *_ in OPTIONS + FLAGS} | flags | {"--reload-http-method", "--help", "--version"}
 
     assert set(usage.options()) == known
     assert set(re.findall(r"^  (?:-h, )?(--[a-z-]+)", usage.HELP, re.MULTILINE)) == known
@@ -249,16 +318,19 @@ def test_the_table_above_knows_every_option() -> None:
     [
         ("--configmap", "a", "prod/b", (ObjectName("default", "a"), ObjectName("prod", "b"))),
         ("--manifest", "/a.yaml", "/b c.yaml", ("/a.yaml", "/b c.yaml")),
+        ("--rewrite", "TERM:QUIT", "HUP:0", ((15, 3), (1, 0))),
+        ("--remap-exit", "143", "0", (143, 0)),
     ],
 )
 def test_repeatable_options_keep_their_order(option: str, first: str, second: str, values: tuple[object, ...]) -> None:
     """On the command line; by environment one a line, whatever the spaces around; one that is said twice counts once."""
-    path = "sources.configmaps" if option == "--configmap" else "sources.manifests"
+    path = next(path for name, _, path, _ in OPTIONS if name == option)
+    rest = ["--configroot=/c", *([] if path.startswith("sources") else ["--configmap=app"]), "--", "app"]
 
-    assert at(read(f"{option}={first}", option, second, f"{option}={first}", "--configroot=/c"), path) == values
+    assert at(read(f"{option}={first}", option, second, f"{option}={first}", *rest), path) == values
     lines = f"\n  {first} \n\n{second}\r\n{first}\n"
-    assert at(read("--configroot=/c", **{variable(option): lines}), path) == values
-    assert at(read("--configroot=/c", f"{option}={first}", **{variable(option): second}), path) == values[:1]
+    assert at(read(*rest, **{variable(option): lines}), path) == values
+    assert at(read(f"{option}={first}", *rest, **{variable(option): second}), path) == values[:1]
 
 
 def test_both_kinds_of_sources_go_together() -> None:
@@ -312,6 +384,52 @@ def test_the_method_is_written_in_capitals(method: str, sent: str) -> None:
         read(*SIDECAR, f"--reload-http={URL}", CONFIG_SUPERVISOR_RELOAD_HTTP_METHOD=method),
     ):
         assert settings.reload.http == HttpSettings(URL, sent)
+
+
+@pytest.mark.parametrize(
+    ("words", "order"),
+    [
+        (["--reload-command=true", f"--reload-http={URL}", "--reload-signal=HUP"], ("command", "http", "signal")),
+        (["--reload-signal", "HUP", f"--reload-http={URL}"], ("signal", "http")),
+        ([f"--reload-http={URL}"], ("http",)),
+    ],
+)
+def test_several_ways_keep_the_order_of_the_command_line(words: list[str], order: tuple[str, ...]) -> None:
+    """The app is told in this order."""
+    assert read(*SIDECAR, *words, "--", "app").reload.order == order
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "value"),
+    [
+        (["--reload-signal-force"], "reload.signal_force", True),
+        (["--reload-exit"], "reload.leave", True),
+        (["--reload-restart"], "reload.restart", True),
+        (["--reload-restart"], "reload.signal", None),
+        (["--reload-exit"], "reload.signal", None),
+        (["--reload-none"], "reload.signal", None),
+        (["--reload-command=true"], "reload.signal", None),
+        (["--reload-process=app"], "reload.signal", signal.SIGHUP),
+        (["--no-rollback"], "safety.rollback", False),
+    ],
+)
+def test_flags_and_what_follows_from_another_way(words: list[str], path: str, value: object) -> None:
+    """HUP is for who gives no other way; processes that are named get it too."""
+    assert at(read(*SIDECAR, *words, "--", "app"), path) == value
+
+
+def test_headers_and_bodies_are_in_no_message() -> None:
+    """They may be secret; also if they are wrong."""
+    found = problems(
+        *SIDECAR, f"--reload-http={URL}", "--reload-http-header=X-Token=canary\n", "--reload-http-header=canary2 x=y"
+    )
+    settings = read(*SIDECAR, f"--reload-http={URL}", "--reload-http-header=X-Token=canary", "--reload-http-body=canary")
+
+    assert found == [
+        "--reload-http-header=X-Token=…: expected NAME=VALUE in printable ASCII",
+        "--reload-http-header=canary2 x=…: expected NAME=VALUE in printable ASCII",
+    ]
+    assert "canary" not in repr(settings)
 
 
 # --- the command
@@ -410,14 +528,24 @@ def test_version_is_name_and_number(words: list[str]) -> None:
         (["sleep", "60"], "unexpected word 'sleep': put -- before the command"),
         ([*SIDECAR, "app", "--port=80"], "unexpected word 'app': put -- before the command"),
         ([""], "unexpected word '': put -- before the command"),
-        (["--config-map=app"], "unknown option --config-map: see --help"),
-        (["--configma=app"], "unknown option --configma: see --help"),
-        (["--configroo=x"], "unknown option --configroo: see --help"),
+        (["--config-map=app"], "unknown option --config-map: did you mean --configmap?"),
+        (["--configma=app"], "unknown option --configma: did you mean --configmap?"),
+        (["--configroo=x"], "unknown option --configroo: did you mean --configroot?"),
         (["-x"], "unknown option -x: see --help"),
         (["-"], "unknown option -: see --help"),
         (["--CONFIGMAP=app"], "unknown option --CONFIGMAP: see --help"),
+        (["--listen=80"], "--listen=80: expected HOST:PORT, :PORT, [IPV6]:PORT or unix:PATH"),
+        (["--listen=:65536"], "--listen=:65536: expected HOST:PORT"),
+        (["--listen=::1:80"], "--listen=::1:80: expected HOST:PORT"),
+        (["--listen=unix:"], "--listen=unix:: expected unix:PATH"),
+        (["--listen=unix:/" + "x" * 107], "a path of at most 107 bytes"),
+        (["--termination-log=/"], "--termination-log=/: is a folder"),
+        (["--termination-log=/no/such/folder"], "its folder does not exist"),
+        (["--child-logs=text", "--", "x"], "--child-logs=text: expected raw or json"),
+        (["--events", "--", "x"], "--events without a source: nothing would be told"),
         (["--running-in-cluster=maybe"], "unknown option --running-in-cluster: see --help"),
-        (["--help=me"], "--help takes no value"),
+        (["--help=me"], "--help=me: expected --help=wanted or --help=files or "),
+        (["--completion=fish"], "--completion=fish: expected --completion=bash or --completion=zsh"),
         (["--version="], "--version takes no value"),
         (["--configmap"], "--configmap needs a value: --configmap=…"),
         (["--configroot=/a", "--log-level", "--", "app"], "--log-level needs a value: --log-level=…"),
@@ -503,6 +631,43 @@ def test_version_is_name_and_number(words: list[str]) -> None:
         ([*SIDECAR, "--reload-interval=inf"], "--reload-interval=inf: expected seconds, as 30 or 0.5"),
         ([*SIDECAR, "--startup-timeout=1m"], "--startup-timeout=1m: expected seconds, as 30 or 0.5"),
         ([*SIDECAR, "--startup-timeout="], "--startup-timeout=: expected seconds, as 30 or 0.5"),
+        (["--kill-timeout=soon", "--", "app"], "--kill-timeout=soon: expected seconds, as 30 or 0.5"),
+        (["--stop-delay=-1", "--", "app"], "--stop-delay=-1: expected seconds, as 30 or 0.5"),
+        (["--stop-signal=STOPPED", "--", "app"], "--stop-signal=STOPPED: expected a signal, as HUP or 1"),
+        (["--stop-signal=HUP+1", "--", "app"], "--stop-signal=HUP+1: expected a signal, as HUP or 1"),
+        (["--stop-signal=RTMIN+31", "--", "app"], "--stop-signal=RTMIN+31: expected a signal, as HUP or 1"),
+        (["--stop-signal=32", "--", "app"], "--stop-signal=32: expected a signal, as HUP or 1"),
+        (["--rewrite=TERM", "--", "app"], "--rewrite=TERM: expected A:B, as TERM:QUIT, or TERM:0 to drop it"),
+        (["--rewrite=TERM:", "--", "app"], "--rewrite=TERM:: expected a signal, as HUP or 1"),
+        (["--rewrite=:TERM", "--", "app"], "--rewrite=:TERM: expected a signal, as HUP or 1"),
+        (["--rewrite=0:TERM", "--", "app"], "--rewrite=0:TERM: expected a signal, as HUP or 1"),
+        (["--rewrite=KILL:TERM", "--", "app"], "--rewrite=KILL:TERM: KILL cannot be caught, so that it cannot be rewritten"),
+        (["--rewrite=CHLD:0", "--", "app"], "--rewrite=CHLD:0: CHLD is never forwarded: it tells of our own children"),
+        (
+            ["--rewrite=TERM:QUIT", "--rewrite=15:INT", "--", "app"],
+            "--rewrite, --stop-signal: signal 15 cannot become two different ones",
+        ),
+        (
+            ["--rewrite=TERM:QUIT", "--stop-signal=INT", "--", "app"],
+            "--rewrite, --stop-signal: signal 15 cannot become two different ones",
+        ),
+        (["--parent-death-signal=DEATH", "--", "app"], "--parent-death-signal=DEATH: expected a signal, as HUP or 1"),
+        (["--remap-exit=256", "--", "app"], "--remap-exit=256: expected an exit code, from 0 to 255"),
+        (["--remap-exit=TERM", "--", "app"], "--remap-exit=TERM: expected an exit code, from 0 to 255"),
+        (["--user=nobody-here", "--", "app"], "--user=nobody-here: there is no user 'nobody-here' here"),
+        (["--user=root:nobody-here", "--", "app"], "--user=root:nobody-here: there is no group 'nobody-here' here"),
+        (["--user=", "--", "app"], "--user=: expected USER or USER:GROUP, as app, 1000 or 1000:1000"),
+        (["--user=root:", "--", "app"], "--user=root:: expected USER or USER:GROUP, as app, 1000 or 1000:1000"),
+        (["--user=:root", "--", "app"], "--user=:root: expected USER or USER:GROUP, as app, 1000 or 1000:1000"),
+        (["--user=4294967295", "--", "app"], "--user=4294967295: 4294967295 is too large for a user's number"),
+        *(
+            ([*SIDECAR, f"{option}={text}"], f"{option} needs a command after --")
+            for option, text in [("--kill-timeout", "1"), ("--stop-delay", "1"), ("--stop-signal", "QUIT"), ("--user", "0")]
+        ),
+        *(
+            ([*SIDECAR, option], f"{option.partition('=')[0]} needs a command after --")
+            for option in ["--rewrite=TERM:QUIT", "--remap-exit=143", "--group-kill", "--new-session"]
+        ),
         ([*SIDECAR, "--log-format=xml"], "--log-format=xml: expected json, text or auto"),
         ([*SIDECAR, "--log-level=loud"], "--log-level=loud: expected debug, info, warning or error"),
         ([*SIDECAR, "--v=two"], "--v=two: expected a whole number"),
@@ -516,6 +681,27 @@ def test_version_is_name_and_number(words: list[str]) -> None:
         (["--"], "nothing to do: give a source (--configmap, --manifest), a command after --, or both"),
         (["--log-level=info"], "nothing to do: give a source (--configmap, --manifest), a command after --, or both"),
         ([*SIDECAR, "--reload-signal=HUP"], "--reload-signal needs a command after --; a sidecar tells the app by --reload-http"),
+        ([*SIDECAR, "--reload-http=http+unix://run/app.sock"], "expected http+unix://%2Fpath%2Fto%2Fsocket/PATH"),
+        ([*SIDECAR, "--reload-http-header=a"], "--reload-http-header=…: expected NAME=VALUE"),
+        (
+            [*SIDECAR, "--reload-http-header=Content-Length=1"],
+            "--reload-http-header=Content-Length=…: Content-Length is set by us",
+        ),
+        ([*SIDECAR, "--reload-http-header-file=A="], "--reload-http-header-file=A=…: expected NAME=FILE"),
+        ([*SIDECAR, "--reload-http-status=ok"], "--reload-http-status=ok: expected statuses, as 2xx or 200,204 or 200-299"),
+        ([*SIDECAR, "--reload-http-status=299-200"], "expected statuses, as 2xx or 200,204 or 200-299"),
+        ([*SIDECAR, "--reload-http-status=2xx-300"], "expected statuses, as 2xx or 200,204 or 200-299"),
+        ([*SIDECAR, "--reload-http-timeout=0"], "--reload-http-timeout=0: expected seconds, more than 0"),
+        ([*SIDECAR, "--reload-process=/usr/sbin/nginx"], "expected the name of a process, without a path, or pid:/path/to/file"),
+        ([*SIDECAR, "--reload-process=pid:"], "--reload-process=pid:: expected pid:/path/to/file"),
+        ([*SIDECAR, "--reload-command="], "--reload-command=: expected a command"),
+        ([*SIDECAR, "--validate=sh -c 'x"], "--validate=sh -c 'x: cannot be split into words: No closing quotation"),
+        ([*SIDECAR, "--reload-retries=-1"], "--reload-retries=-1: expected a whole number"),
+        ([*SIDECAR, "--confirm-match=x"], "--confirm-match needs --confirm-http, whose answer it looks at"),
+        ([*SIDECAR, f"--confirm-http={URL}", "--confirm-match=("], "--confirm-match=(: is not a regular expression"),
+        ([*SIDECAR, "--reload-restart"], "--reload-restart needs a command after --"),
+        ([*SIDECAR, "--reload-restart", "--reload-exit", "--", "app"], "--reload-restart and --reload-exit say opposite things"),
+        ([*SIDECAR, "--reload-none", "--reload-exit"], "--reload-none and --reload-exit say opposite things: choose one"),
     ],
 )
 def test_what_is_wrong_gets_one_clear_message(words: list[str], message: str) -> None:
@@ -566,10 +752,10 @@ def test_all_wrong_values_are_told_at_once() -> None:
 
 def test_all_wrong_words_are_told_at_once() -> None:
     """Unknown options, missing values, too many; and a word of a command without dashes."""
-    assert problems("--one", "--two=2", "--help=x", "--v=1", "--v=1", "--log-level") == [
-        "unknown option --one: see --help",
+    assert problems("--one", "--two=2", "--man=x", "--v=1", "--v=1", "--log-level") == [
+        "unknown option --one: did you mean --once?",
         "unknown option --two: see --help",
-        "--help takes no value",
+        "--man takes no value",
         "--v is given more than once",
         "--log-level needs a value: --log-level=…",
     ]
@@ -577,7 +763,7 @@ def test_all_wrong_words_are_told_at_once() -> None:
 
 def test_a_usage_error_says_all_in_one_text_too() -> None:
     """For whoever prints the exception."""
-    with pytest.raises(UsageError, match="unknown option --one: see --help; unknown option --two: see --help"):
+    with pytest.raises(UsageError, match=r"unknown option --one: did you mean --once\?; unknown option --two: see --help"):
         cli.read(["--one", "--two"], {})
 
 

@@ -13,7 +13,7 @@ import random
 import socket
 import ssl
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypedDict, Unpack
@@ -97,7 +97,7 @@ class Client:
         """The list object of all objects, of the one called `name`, or of those with these labels (`app=a,tier=b`)."""
         return self.request("GET", f"{path_of(kind, namespace)}?{_query(name, labels)}")
 
-    def list_page(self, kind: Kind, namespace: str, labels: str, limit: int, more: str = "") -> tuple[list[str], str]:
+    def list_page(self, kind: Kind, namespace: str, labels: str, limit: int, more: str = "") -> tuple[Sequence[str], str]:
         """The names of one page of a list, and the token for the next page, empty after the last."""
         query = {"limit": str(limit)} | ({"continue": more} if more else {})
         page = self.request("GET", f"{path_of(kind, namespace)}?{_query(None, labels, query)}")

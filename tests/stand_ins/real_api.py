@@ -10,10 +10,12 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP
 from typing import Any, Self, Unpack
 
+from tests.running import eventually
 from tests.stand_ins.client import ANSWER_S, ApiError, Client, Kubeconfig, free_port, write_context
 
 ADMIN_TOKEN = "admin-token"
@@ -135,9 +137,10 @@ class RealApi:
             self._etcd = None
 
     def freeze(self) -> None:
-        """SIGSTOP the API server: its connections stay open and silent."""
+        """SIGSTOP the API server: its connections stay open and silent. Returns when the last of its threads has stopped."""
         if self._server:
             self._server.send_signal(SIGSTOP)
+            eventually(partial(_is_stopped, self._server.pid), "the API server stops")
 
     def thaw(self) -> None:
         """SIGCONT the API server."""
@@ -221,6 +224,15 @@ class RealApi:
 
     def _openssl(self, *args: str) -> None:
         subprocess.run(["openssl", *args], cwd=self._folder, check=True, capture_output=True)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether all threads of a process are stopped (proc_pid_stat(5): the state comes after the name in parentheses)."""
+    try:
+        states = {path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")}
+    except OSError:  # a thread has ended between two looks
+        return False
+    return states == {"T"}
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

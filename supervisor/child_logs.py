@@ -1,0 +1,113 @@
+"""--child-logs=json: the command writes to us, and we write its lines as JSON to where it would have written.
+
+A thread for each of its two streams reads what is there, and reads no more before that is written: so a reader of ours who is
+slow slows the command down as a plain pipe would, and nothing is dropped.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from _thread import allocate_lock
+from contextlib import contextmanager
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from supervisor.child_lines import ChildLines
+from supervisor.logs import rfc3339, write_all
+
+if TYPE_CHECKING:
+    from _thread import LockType
+    from collections.abc import Iterator
+
+    from supervisor.logs import Log
+
+_STDOUT, _STDERR = 1, 2
+_CHUNK_BYTES = 2**16  # pipe(7): what a pipe holds
+# After the command's end, what it has started may still have a word to say. When we leave, that would be lost.
+_MOMENT_S = 1.0
+# A reader of ours who takes nothing for so long at the end gets no more.
+_STUCK_S = 2.0
+
+
+class ChildLogs:
+    """The streams of the command, for each of its starts."""
+
+    def __init__(self, log: Log) -> None:
+        """Lines of our own log, and of both streams if they lead to one place, are written one at a time."""
+        is_same = os.path.sameopenfile(_STDOUT, _STDERR)
+        self._locks = {_STDOUT: log.writing if is_same else allocate_lock(), _STDERR: log.writing}
+        self._pumps: list[_Pump] = []
+
+    @contextmanager
+    def outputs(self) -> Iterator[tuple[int, int]]:
+        """Descriptors for the command to write to as its 1 and 2; they are ours only as long as the block lasts."""
+        self._pumps = [pump for pump in self._pumps if pump.is_alive()]
+        pumps = [_Pump(name, to, self._locks[to]) for name, to in (("stdout", _STDOUT), ("stderr", _STDERR))]
+        try:
+            yield pumps[0].given, pumps[1].given
+        finally:
+            for pump in pumps:
+                os.close(pump.given)
+                pump.start()
+            self._pumps += pumps
+
+    def finish(self) -> None:
+        """The command has ended: write all that it has written, and for a moment what others still write in its name."""
+        for pump in self._pumps:
+            pump.finish()
+        for pump in self._pumps:
+            pump.wait()
+
+
+class _Pump(Thread):
+    """One stream, from a pipe to a descriptor of ours."""
+
+    def __init__(self, stream: str, to: int, lock: LockType) -> None:
+        super().__init__(name=f"child-{stream}", daemon=True)
+        self._lines = ChildLines(stream)
+        self._to = to
+        self._lock = lock
+        self._from, self.given = os.pipe()
+        self._ended, self._end = os.pipe()
+        self._written = 0
+
+    def run(self) -> None:
+        """Pass everything on until nobody can write any more, or nobody reads, or it is over."""
+        poll = select.poll()
+        poll.register(self._from, select.POLLIN)
+        poll.register(self._ended, select.POLLIN)
+        deadline: float | None = None
+        while True:
+            timeout_ms = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+            ready = [descriptor for descriptor, _ in poll.poll(timeout_ms)]
+            if self._ended in ready:
+                poll.unregister(self._ended)
+                deadline = time.monotonic() + _MOMENT_S
+            if self._from in ready:
+                chunk = os.read(self._from, _CHUNK_BYTES)
+                if not chunk or not self._write(self._lines.feed(chunk, rfc3339(time.time()))):
+                    break
+            if deadline is not None and time.monotonic() >= deadline:
+                break
+        os.close(self._from)  # if nobody reads us, the command gets to know it at its next write
+        self._write(self._lines.end(rfc3339(time.time())))
+
+    def _write(self, lines: bytes) -> bool:
+        """Write lines; False if nobody is there to read."""
+        with self._lock:
+            is_read = write_all(self._to, lines)
+        self._written += 1
+        return is_read
+
+    def finish(self) -> None:
+        """Say that the command has ended."""
+        os.close(self._end)
+
+    def wait(self) -> None:
+        """Wait until all is written, unless whoever reads us is stuck."""
+        written = -1
+        while self.is_alive() and written != self._written:
+            written = self._written
+            self.join(_STUCK_S)

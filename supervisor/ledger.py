@@ -1,0 +1,145 @@
+"""Which revision is live, which is good and which was refused: the tree, for two threads, with the memory of refusals.
+
+The sync thread does everything here but for one thing: when the command ends, the main thread takes a revision that it may have
+died of out of the way, before it leaves. Whoever changes what is live holds the lock.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from supervisor.errors import Refused, TreeError
+from supervisor.model import Refusal, Snapshot
+
+if TYPE_CHECKING:
+    from supervisor.model import Revision
+    from supervisor.tree import Staged, Tree
+
+# At the command's end a change of the folder that is under way gets so long to be finished: it takes milliseconds.
+_CLOSE_S = 0.5
+
+
+class Ledger:
+    """The folder's revisions. With `remembers`, a refusal is remembered across restarts: there is a way back."""
+
+    def __init__(self, tree: Tree, *, remembers: bool) -> None:
+        self._tree = tree
+        self._remembers = remembers
+        self._lock = Lock()
+        self._refusal = tree.refusal if remembers and tree.good else None
+
+    @property
+    def live(self) -> Staged | None:
+        """What an app sees."""
+        return self._tree.live
+
+    @property
+    def good(self) -> Staged | None:
+        """What the app took last."""
+        return self._tree.good
+
+    @property
+    def is_good(self) -> bool:
+        """Whether what is live is what the app took last."""
+        live, good = self._tree.live, self._tree.good
+        return bool(live and good and live.revision == good.revision)
+
+    def stage(self, snapshot: Snapshot) -> tuple[Staged, str]:
+        """Write a snapshot beside what is live; also returns where. Raises TreeError."""
+        staged = self._tree.stage(snapshot)
+        return staged, self._tree.path_of(staged)
+
+    def path_of(self, staged: Staged) -> str:
+        """The folder of a revision that is on disk."""
+        return self._tree.path_of(staged)
+
+    def discard(self, staged: Staged) -> None:
+        """Remove what was staged and is not to be published. Raises TreeError."""
+        self._tree.discard(staged)
+
+    def publish(self, staged: Staged) -> None:
+        """Make it live. Raises Refused or TreeError."""
+        with self._lock:
+            if self._tree.live != staged:
+                self._tree.publish(staged)
+
+    def let_go(self) -> None:
+        """Let those who watch the files that were live know that these are gone."""
+        with self._lock:
+            self._tree.let_go()
+
+    def go_back(self, staged: Staged) -> None:
+        """Make one live that was live before. Raises TreeError, also if something foreign is in the way now: try again."""
+        try:
+            self.publish(staged)
+        except Refused as error:
+            raise TreeError(str(error)) from error
+
+    def clear(self) -> None:
+        """Make nothing at all live. Raises TreeError."""
+        self.publish(self._tree.stage(Snapshot([])))
+
+    def mark_good(self, revision: Revision) -> bool:
+        """Remember that the app took what is live, and that nothing newer was refused. Raises TreeError.
+
+        False if another revision is live: the main thread has taken this one out of the way.
+        """
+        with self._lock:
+            if self._tree.live is None or self._tree.live.revision != revision:
+                return False
+            if not self.is_good or self._tree.refusal:
+                self._tree.mark_good()
+        self._refusal = None
+        return True
+
+    def why_refused(self, revision: Revision) -> str:
+        """Why a revision is not to be tried again; empty if it is."""
+        return self._refusal.reason if self._refusal and self._refusal.revision == revision else ""
+
+    def refuse(self, revision: Revision, reason: str) -> None:
+        """Remember a refusal; across restarts only if there is a good revision to start with. A full disk forgets it then."""
+        if self.why_refused(revision):
+            return
+        self._refusal = Refusal(revision, reason)
+        if self._remembers and self._tree.good:
+            with suppress(TreeError), self._lock:
+                self._tree.refuse(self._refusal)
+
+    def prune(self) -> None:
+        """Remove what nobody goes back to. A disk that does not take it is tried again after the next revision."""
+        with suppress(TreeError), self._lock:
+            self._tree.prune()
+
+    def take_back(self, refusal: Refusal) -> None:
+        """Go back to the good revision, and remember the refusal. Called by the main thread. Raises TreeError."""
+        self._take_lock()
+        try:
+            self._take_back(refusal)
+        finally:
+            self._lock.release()
+
+    def close(self, refusal: Refusal | None) -> None:
+        """Leave the folder as it is for good; with a refusal, take it back first.
+
+        Called once, by the main thread: the lock is never given back. Raises TreeError if the disk does not take it.
+        """
+        self._take_lock()
+        if refusal:
+            self._take_back(refusal)
+
+    def _take_lock(self) -> None:
+        if not self._lock.acquire(timeout=_CLOSE_S):
+            raise TreeError(f"cannot go back: {self._tree.root} has been busy for {_CLOSE_S:g} s")
+
+    def _take_back(self, refusal: Refusal) -> None:
+        good = self._tree.good
+        assert good
+        try:
+            if self._tree.live != good:
+                self._tree.publish(good)
+        except Refused as error:
+            raise TreeError(str(error)) from error
+        self._refusal = refusal
+        self._tree.refuse(refusal)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running import SUPERVISOR, Lines, kill_all, program
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+@pytest.fixture
+def full_pipe() -> Iterator[tuple[int, int]]:
+    """Both ends of a pipe into which nothing goes any more."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"-" * 4096)
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    yield reader, writer
+    for descriptor in (reader, writer):
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("options", [[], ["--log-level=debug"]])
+def test_signals_come_through_while_nobody_reads_the_log(full_pipe: tuple[int, int], options: list[str]) -> None:
+    """A line is there to be written from the start on; with debug, one for each signal."""
+    words = [*SUPERVISOR, *options, "--", *program("show_signals", "4")]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=full_pipe[1], env=ENVIRONMENT)
+    try:
+        assert process.stdout
+        out = Lines(process.stdout)
+        out.wait_for("ready")
+        for times in range(1, 50):
+            began = time.monotonic()
+            process.send_signal(signal.SIGUSR1)
+            out.wait_for("^signal 10$", times)
+
+            assert time.monotonic() - began < 0.5
+        process.terminate()
+
+        assert process.wait(3) == 4
+    finally:
+        kill_all(process)
+
+
+def test_the_oldest_lines_are_dropped_and_counted(full_pipe: tuple[int, int]) -> None:
+    """Memory is bounded; the first line that gets through afterwards tells how many are missing."""
+    reader, writer = full_pipe
+    wanted = 3000
+    words = [*SUPERVISOR, "--subreaper", "--log-level=debug", "--", *program("show_signals")]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=writer, env=ENVIRONMENT)
+    try:
+        assert process.stdout
+        out = Lines(process.stdout)
+        out.wait_for("ready")
+        for _ in range(wanted):
+            process.send_signal(signal.SIGRTMIN)
+        out.wait_for(f"^signal {int(signal.SIGRTMIN)}$", wanted, deadline_s=60)
+        lines = Lines(os.fdopen(os.dup(reader), "rb"))
+        process.terminate()
+        assert process.wait(5) == 0
+        lines.wait_for("supervisor.ended")
+
+        events = [json.loads(line[line.index("{") :]) for line in lines.all() if "{" in line]
+        dropped = sum(event.get("lines_dropped", 0) for event in events)
+        written = sum(event["event"] == "signal.forwarded" for event in events)
+        assert written + dropped >= wanted > written
+        assert sum("lines_dropped" in event for event in events) == 1
+        assert 1900 < len(events) < 2100
+    finally:
+        kill_all(process)
+
+
+def test_the_log_keeps_nobody_waiting_at_the_end(full_pipe: tuple[int, int]) -> None:
+    """A second at the most."""
+    process = subprocess.Popen([*SUPERVISOR, "--", "sh", "-c", "exit 5"], stderr=full_pipe[1], env=ENVIRONMENT)
+
+    assert process.wait(3) == 5

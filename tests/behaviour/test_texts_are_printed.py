@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Start
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_a_text_that_was_asked_for_is_printed(start: Start, option: str) -> None:
+    """On standard output, and nothing else."""
+    running = start(option)
+
+    assert running.wait() == 0
+    assert "config-supervisor" in "\n".join(running.out.wait_for_end())
+    assert running.err.wait_for_end() == []
+
+
+@pytest.mark.xfail(strict=True, reason="a terminal without a sign for … ends it with a traceback and 125: main.run")
+def test_the_help_is_printed_on_a_terminal_that_lacks_its_signs(start: Start) -> None:
+    """With something else in their place."""
+    running = start("--help", environment={"PYTHONIOENCODING": "ascii"})
+
+    assert running.wait() == 0
+    assert "--configroot" in "\n".join(running.out.wait_for_end())
+    assert running.err.wait_for_end() == []
+
+
+def test_a_mistake_is_said_on_a_terminal_that_lacks_its_signs(start: Start) -> None:
+    """In the command line itself, which is repeated in the message."""
+    running = start("--reload-interval=\N{SNOWMAN}", command=["true"], environment={"PYTHONIOENCODING": "ascii"})
+
+    assert running.wait() == 2
+    assert "--reload-interval=" in running.err.wait_for_end()[0]
