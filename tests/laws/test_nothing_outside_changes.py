@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -59,7 +60,8 @@ _KEYS = st.sampled_from(
     ]
 )
 _wanted = st.dictionaries(_KEYS, st.sampled_from(["1", "2"]), max_size=4)
-_layouts = st.sampled_from(["atomic", "files"])
+Layout = Literal["atomic", "files"]
+_layouts: st.SearchStrategy[Layout] = st.sampled_from(["atomic", "files"])
 
 
 def plant(planted: Mapping[str, str], root: Path) -> None:
@@ -83,7 +85,7 @@ def plant(planted: Mapping[str, str], root: Path) -> None:
 @settings(max_examples=400)
 @given(image=_planted, steps=st.lists(st.tuples(_layouts, _wanted, _planted), min_size=1, max_size=4))
 def test_whatever_keys_say_and_whoever_has_planted_links(
-    image: Mapping[str, str], steps: Sequence[tuple[str, Mapping[str, str], Mapping[str, str]]]
+    image: Mapping[str, str], steps: Sequence[tuple[Layout, Mapping[str, str], Mapping[str, str]]]
 ) -> None:
     """Nothing outside of the configroot is written, removed or copied in, and whatever cannot be is refused in our words."""
     with passing_folder() as place:
@@ -102,7 +104,7 @@ def test_whatever_keys_say_and_whoever_has_planted_links(
         assert [path for path in copies if outside not in path.resolve().parents] == []
 
 
-def attempt(root: Path, layout: str, wanted: Mapping[str, str], planted: Mapping[str, str]) -> None:
+def attempt(root: Path, layout: Layout, wanted: Mapping[str, str], planted: Mapping[str, str]) -> None:
     """A run: take up what is there, publish, and let somebody plant something before the next revision."""
     origin = Origin("ConfigMap", "ns", "one")
     try:

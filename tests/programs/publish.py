@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from typing import Literal
 
 from supervisor.model import File, Origin, Snapshot
 from supervisor.tree import Tree
@@ -15,7 +16,7 @@ from supervisor.tree import Tree
 CHANGES = {"os.mkdir", "os.rename", "os.symlink", "os.remove", "os.rmdir", "os.chmod", "os.link", "os.truncate"}
 
 
-def publish(root: str, wanted: dict[str, str], layout: str, cut: int) -> int:
+def publish(root: str, wanted: dict[str, str], layout: Literal["atomic", "files"], cut: int) -> int:
     count = 0
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:

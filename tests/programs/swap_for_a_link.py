@@ -1,14 +1,16 @@
 """Exchange a folder for a link and back, as fast as it goes: swap_for_a_link.py FOLDER TARGET."""
 
+import itertools
 import os
 import sys
+from contextlib import suppress
 
 folder, target = sys.argv[1:]
-away, link = f"{folder}.away", f"{folder}.link"
+link = f"{folder}.link"
 os.symlink(target, link)
 print("ready", flush=True)
-while True:
-    os.rename(folder, away)
-    os.rename(link, folder)
-    os.rename(folder, link)
-    os.rename(away, folder)
+for number in itertools.count():
+    away = f"{folder}.{number}"
+    for old, new in [(folder, away), (link, folder), (folder, link), (away, folder)]:
+        with suppress(OSError):  # somebody has made the folder meanwhile
+            os.rename(old, new)

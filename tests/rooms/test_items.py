@@ -147,7 +147,7 @@ def test_text_in_keys_can_stand_for_a_slash() -> None:
 @pytest.mark.parametrize("key", ["__a", "a__", "a____b", "__..__a", "a__.__b"])
 def test_a_separator_leads_nowhere_else(key: str) -> None:
     """What it makes of a key is a path like any other."""
-    with pytest.raises(Refused, match="ConfigMap ns/one: .* cannot be a file name"):
+    with pytest.raises(Refused, match=r"ConfigMap ns/one: .* cannot be a file name"):
         paths(wanted({key: "1"}, CONFIGMAP), key_separator="__")
 
 

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 
@@ -85,11 +85,7 @@ FILES: dict[str, tuple[Step, Step]] = {
     ),
     "a mounted ConfigMap": (
         lambda path: Mount(path.parent).write({path.name: "1"}),
-        lambda path: (
-            (path.parent / "..x").mkdir(),
-            put(path.parent / "..x" / path.name),
-            relink(path.parent / "..data", "..x"),
-        ),
+        in_steps(lambda path: put(path.parent / "..x" / path.name), lambda path: relink(path.parent / "..data", "..x")),
     ),
 }
 FOLDERS: dict[str, tuple[Step, Step]] = {
@@ -113,7 +109,7 @@ FOLDERS: dict[str, tuple[Step, Step]] = {
     "a mounted ConfigMap": FILES["a mounted ConfigMap"],
     "a mounted ConfigMap in it": (
         lambda path: Mount(path.parent / "m").write({"a": "1"}),
-        lambda path: ((path.parent / "m/..x").mkdir(), relink(path.parent / "m/..data", "..x")),
+        in_steps(lambda path: put(path.parent / "m/..x/a"), lambda path: relink(path.parent / "m/..data", "..x")),
     ),
     "what a link to a file leads to": (
         in_steps(lambda path: put(path.parent.parent / "far/x"), lambda path: path.symlink_to("../far/x")),
@@ -236,8 +232,13 @@ if change == "file from the other side":
     mount(one / "app", place / "app")
 with Watch(str(place if below else place / "app"), below=below) as watch:
     assert watch.is_quiet()
-    {"mount": lambda: mount(one, place), "another": lambda: mount(two, place), "away": lambda: subprocess.run(["umount", str(place)], check=True),
-     "file from the other side": lambda: (one / "app").write_text("changed"), "file over it": lambda: mount(two / "app", place / "app")}[change]()
+    {
+        "mount": lambda: mount(one, place),
+        "another": lambda: mount(two, place),
+        "away": lambda: subprocess.run(["umount", str(place)], check=True),
+        "file from the other side": lambda: (one / "app").write_text("changed"),
+        "file over it": lambda: mount(two / "app", place / "app"),
+    }[change]()
     waiting = Thread(target=watch.wait, daemon=True)
     waiting.start()
     waiting.join(10)
@@ -254,6 +255,27 @@ with Watch(str(place if below else place / "app"), below=below) as watch:
 def test_something_mounted_over_it_is_a_change(tmp_path: Path, change: str, text: str, below: bool) -> None:
     """Over the folder or the file, or taken away; and one that is mounted by itself, changed where it comes from."""
     assert run_alone(WATCH, str(tmp_path), change, str(below)) == f"False {text}\n"
+
+
+@needs_root
+def test_what_is_mounted_elsewhere_wakes_nobody(tmp_path: Path) -> None:
+    """Other containers of a node come and go."""
+    code = """
+import subprocess, sys
+from pathlib import Path
+from supervisor.notify import Watch
+
+base = Path(sys.argv[1])
+for folder in ("conf", "other", "conf2"):
+    (base / folder).mkdir()
+with Watch(str(base / "conf"), below=True) as watch:
+    for place in ("other", "conf2"):
+        subprocess.run(["mount", "--bind", str(base / "other"), str(base / place)], check=True)
+    print(watch.is_quiet())
+    subprocess.run(["mount", "--bind", str(base / "other"), str(base / "conf")], check=True)
+    print(watch.is_quiet())
+"""
+    assert run_alone(code, str(tmp_path)) == "True\nFalse\n"
 
 
 @needs_root
@@ -303,11 +325,11 @@ class Listener:
 
 
 @pytest.fixture
-def listener(file: Path) -> Iterator[Listener]:
+def listener(file: Path) -> Listener:
     """Somebody who has heard what the folder holds at first: nothing."""
     listener = Listener(file.parent)
     eventually(lambda: listener.heard == [{}], "the first word")
-    yield listener
+    return listener
 
 
 def test_a_burst_of_edits_is_one_word(file: Path, listener: Listener) -> None:

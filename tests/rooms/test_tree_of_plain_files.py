@@ -346,7 +346,7 @@ def test_no_plain_file_is_left_behind_by_the_other_layout(root: Path) -> None:
         assert not (root / "..files").exists()
         publish(tree, {})
 
-    assert {path for path in seen(root)} == set()
+    assert seen(root) == {}
 
 
 # --- the disk
