@@ -12,7 +12,7 @@ EXAMPLES := nginx prometheus postgresql haproxy
 BUNDLE := dist/bundle/config-supervisor
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-apps test-all bundle test-bundle images test-images lint bench clean
+.PHONY: help run test test-slow test-apps test-all bundle test-bundle images test-images lint bench bench-init bench-quick clean
 
 help:  ## show this
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
@@ -20,7 +20,7 @@ help:  ## show this
 run: .venv/ready  ## run a small app under the supervisor, and reload it when you edit $(EXAMPLE)
 	@root=$$(mktemp -d) && trap 'rm -rf "$$root"' EXIT && \
 	echo "Edit $(EXAMPLE), save it, and see the greeter reload. Ctrl-C ends it." && \
-	$(BIN)/config-supervisor --manifest=$(EXAMPLE) --configroot="$$root/config" -- \
+	$(BIN)/python -m supervisor --manifest=$(EXAMPLE) --configroot="$$root/config" -- \
 		$(BIN)/python examples/greeter.py "$$root/config"
 
 test: .venv/ready  ## the default tests: under three minutes
@@ -60,8 +60,14 @@ lint: .venv/ready  ## formatting, lint and types
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m mypy
 
-bench: .venv/ready  ## how fast and how light, beside the least that does the job
+bench: .venv/ready  ## how fast and how light, beside the least that does the job; half an hour, with KUBEBUILDER_ASSETS
 	$(BIN)/python -m tests.bench
+
+bench-init: .venv/ready  ## the same for a plain init, beside tini, dumb-init and catatonit; as root
+	$(BIN)/python -m tests.bench init
+
+bench-quick: .venv/ready  ## only that every row can be measured
+	$(BIN)/python -m tests.bench --quick
 
 clean:  ## remove what the above have made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -48,7 +48,7 @@ def build_and_check(asked: Asked, inbox: Inbox) -> int:
     settings = asked.settings
     problems = []
     if not _local(settings.sources):
-        problems.append("check: --manifest is missing: the file with the ConfigMaps and Secrets to check")
+        problems.append("check: --manifest or --watch-dir is missing: what is to be checked")
     if settings.safety.validate and not any("{}" in word for word in settings.safety.validate):
         problems.append("check: --validate needs {}, which stands for the folder to check: nothing is written to --configroot")
     if problems:
