@@ -11,10 +11,10 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from supervisor.errors import Refused, TreeError
-from supervisor.model import Refusal, Snapshot
+from supervisor.model import Refusal, Snapshot, Update, changes
 
 if TYPE_CHECKING:
-    from supervisor.model import Revision
+    from supervisor.model import Change, Revision
     from supervisor.tree import Staged, Tree
 
 # At the command's end a change of the folder that is under way gets so long to be finished: it takes milliseconds.
@@ -41,10 +41,29 @@ class Ledger:
         return self._tree.good
 
     @property
+    def before_good(self) -> Staged | None:
+        """What is live, for want of a good one; not if it is nothing at all."""
+        return self._tree.live if self._tree.live and self._tree.live.listing else None
+
+    @property
+    def unanswered(self) -> Revision | None:
+        """The revision that is live, if an earlier run has left it without an answer of the app."""
+        return self._tree.live.revision if self._tree.live and not self.is_good else None
+
+    def changes_to(self, snapshot: Snapshot) -> tuple[Change, ...]:
+        """What differs from what is live."""
+        return changes(self._tree.live.listing if self._tree.live else {}, snapshot.listing)
+
+    def update_to(self, snapshot: Snapshot) -> Update:
+        """What to tell the app: what differs from what it took last."""
+        known = self._tree.good or self._tree.live
+        paths = (one.path for one in changes(known.listing if known else {}, snapshot.listing))
+        return Update(snapshot.revision, tuple(sorted(paths)))
+
+    @property
     def is_good(self) -> bool:
-        """Whether what is live is what the app took last."""
-        live, good = self._tree.live, self._tree.good
-        return bool(live and good and live.revision == good.revision)
+        """Whether what is live is what the app took last. The same content, published anew, has to be taken anew."""
+        return self._tree.live is not None and self._tree.live == self._tree.good
 
     def stage(self, snapshot: Snapshot) -> tuple[Staged, str]:
         """Write a snapshot beside what is live; also returns where. Raises TreeError."""
@@ -77,9 +96,18 @@ class Ledger:
         except Refused as error:
             raise TreeError(str(error)) from error
 
-    def clear(self) -> None:
-        """Make nothing at all live. Raises TreeError."""
-        self.publish(self._tree.stage(Snapshot([])))
+    def step_back(self, revision: Revision, back: Staged | None, *, or_clear: bool) -> bool:
+        """Take a revision that is live away, for the one before it. If there is none, make nothing live, or return False.
+
+        Raises TreeError.
+        """
+        if back and back.revision != revision:
+            self.go_back(back)
+        elif or_clear:
+            self.publish(self._tree.stage(Snapshot([])))
+        else:
+            return False
+        return True
 
     def mark_good(self, revision: Revision) -> bool:
         """Remember that the app took what is live, and that nothing newer was refused. Raises TreeError.
@@ -95,8 +123,10 @@ class Ledger:
         return True
 
     def why_refused(self, revision: Revision) -> str:
-        """Why a revision is not to be tried again; empty if it is."""
-        return self._refusal.reason if self._refusal and self._refusal.revision == revision else ""
+        """Why what is wanted now is not to be tried again; empty if it is. Whatever else was refused is forgotten."""
+        if self._refusal and self._refusal.revision != revision:
+            self._refusal = None
+        return self._refusal.reason if self._refusal else ""
 
     def refuse(self, revision: Revision, reason: str) -> None:
         """Remember a refusal; across restarts only if there is a good revision to start with. A full disk forgets it then."""

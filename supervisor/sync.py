@@ -64,7 +64,7 @@ class Sync:
                 self._start_with_last()
                 continue
             self._attempt(objects)
-            self._stop.wait(max(0.0, self._transaction.may_reload_at - time.monotonic()))
+            self._wait_for_turn()
 
     def command_ended(self, code: int) -> bool:
         """Take a revision that the command may have died of out of the way. Called by the main thread.
@@ -87,7 +87,8 @@ class Sync:
         for delay_s in backoff():
             attempt = Attempt(objects)
             try:
-                self._transaction.attempt(attempt)
+                while not self._transaction.attempt(attempt):
+                    self._wait_for_turn()
             except Superseded:
                 return
             except TreeError as error:
@@ -98,6 +99,9 @@ class Sync:
                 return
             if self._desired.is_newer(self._serial, delay_s) or self._stop.is_set():
                 return
+
+    def _wait_for_turn(self) -> None:
+        self._stop.wait(max(0.0, self._transaction.may_reload_at - time.monotonic()))
 
     def _pause(self, seconds: float, newer_from: float) -> None:
         """Wait so many seconds. Raises Superseded when we are to stop, or when something newer is wanted.

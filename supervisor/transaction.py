@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from supervisor.errors import NotTold, Refused, Superseded, TreeError, Unreachable
 from supervisor.items import lay_out
-from supervisor.model import Update, Verdict, changes
+from supervisor.model import Update, Verdict
 from supervisor.splay import Splay
 from supervisor.trial import Attempt, Trial
 
@@ -48,12 +48,14 @@ class Transaction:
         self._first_is_live = first_is_live
         self._report = report
         self._trial: Trial | None = None
+        # The newest revision that the app may have heard of, perhaps in an earlier run, since it took the good one.
+        self._heard_of = None if settings.command else ledger.unanswered
         self._judged = ""  # the wanted state that is on trial or has its outcome: its revision, or why it has none
         self._has_begun = False
         self.may_reload_at = 0.0
 
-    def attempt(self, attempt: Attempt) -> None:
-        """Bring what is wanted as far as it gets, and go on with what is on trial.
+    def attempt(self, attempt: Attempt) -> bool:
+        """Bring what is wanted as far as it gets, and go on with what is on trial. False: call again, in the reload interval.
 
         Raises TreeError if the disk does not take it: call again. Raises Superseded when something newer is wanted.
         """
@@ -70,14 +72,16 @@ class Transaction:
         if self._trial:
             self._finish(self._trial)
         self._ledger.prune()
+        return self._trial is not None or self._judged == attempt.key  # else the way back led to it
 
     def command_ended(self, code: int) -> bool:
         """The command has ended by itself: if that may be for what is on trial, take it back. Called by the main thread.
 
         Returns whether to start the command again, on the good revision; if not, the folder stays as it is now.
         """
-        trial, good = self._trial, self._ledger.good
-        refusal = trial.blamed_for(code, good.revision) if trial and good and self._settings.safety.rollback else None
+        trial, good, refusal = self._trial, self._ledger.good, None
+        if trial and good and self._settings.safety.rollback:
+            refusal = trial.blamed_for(code, self._heard_of, good.revision)
         verdict, more = Verdict.ROLLED_BACK, ""
         try:
             if trial and refusal and self._settings.reload.restart and trial.told_back_at is None:
@@ -111,9 +115,8 @@ class Transaction:
         reason = self._ledger.why_refused(snapshot.revision)
         if reason:
             raise Refused(f"it was refused before: {reason}")
-        attempt.changed = changes(live.listing if live else {}, snapshot.listing)
-        known = good.listing if good else live.listing if live else {}
-        update = Update(snapshot.revision, tuple(sorted(one.path for one in changes(known, snapshot.listing))))
+        attempt.changed = self._ledger.changes_to(snapshot)
+        update = self._ledger.update_to(snapshot)
         if live and is_live:  # an earlier run has left it without an answer, or the app could not be reached
             self._app.check_staged(update, self._ledger.path_of(live))
             self._put_on_trial(Trial(attempt, update, good, is_published=False))
@@ -129,7 +132,7 @@ class Transaction:
             if self._has_begun:  # a start waits for nothing
                 self._splay.wait()
             self._stop_here()
-            back = self._ledger.good or self._ledger.live
+            back = self._ledger.good or self._ledger.before_good
             with attempt.step("publish"):
                 self._ledger.publish(staged)
         except (Refused, Unreachable, Superseded):
@@ -143,18 +146,15 @@ class Transaction:
         """Let it take the place of the one before, whose outcome is told now."""
         before, self._trial, self._judged = self._trial, trial, trial.attempt.revision
         trial.is_start = not self._has_begun and bool(self._settings.command)
-        if before is None:
-            return
-        trial.told_of = before.told_of
-        unconfirmed = Verdict.APPLIED, "something newer took its place before it was confirmed"
-        end = before.end or (unconfirmed if before.told_at else (Verdict.FAILED, before.problem))
-        if end[1]:
+        end = before.left() if before else None
+        if before and end:
             self._tell(before.attempt, *end)
 
     def _keep_live(self, attempt: Attempt, verdict: Verdict, reason: str) -> None:
         """Say why it is not published. A start goes on with what the app took last, if there is that."""
         self._stop_here()
-        if (attempt.revision or reason) == self._judged:
+        attempt.reason = reason
+        if attempt.key == self._judged:
             return
         if verdict is Verdict.REFUSED and attempt.revision:
             self._ledger.refuse(attempt.revision, reason)
@@ -165,10 +165,10 @@ class Transaction:
                 self._ledger.go_back(good)
                 if not self._settings.command:  # the app may have heard of what was live
                     trial = Trial(attempt, Update(good.revision), good, is_published=False)
-                    trial.end, trial.is_back, trial.told_of = (verdict, reason), True, attempt.revision
+                    trial.end, trial.is_back = (verdict, reason), True
                     self._put_on_trial(trial)
             self.begin()
-        self._judged = attempt.revision or reason
+        self._judged = attempt.key
         if self._trial is None or self._trial.attempt is not attempt:
             self._tell(attempt, verdict, reason)
 
@@ -176,6 +176,7 @@ class Transaction:
 
     def _finish(self, trial: Trial) -> None:
         """Bring a trial to its end. Raises TreeError and Superseded, and can be called again then."""
+        trial.is_over = False
         try:
             if not trial.end:
                 self._try(trial)
@@ -188,7 +189,7 @@ class Transaction:
         except Unreachable as error:
             self._stop_here()
             if trial.is_checked and not trial.end:
-                self._end(trial, Verdict.FAILED, str(error))
+                self._give_up(trial, str(error))
                 return
             trial.end = trial.end or (Verdict.FAILED, str(error))
         if trial.end:
@@ -202,7 +203,7 @@ class Transaction:
             trial.is_checked = True
         self._stop_here()
         if trial.is_start:
-            trial.told_of = trial.update.revision
+            self._heard_of = trial.update.revision
         self.begin()
         self._app.wait_until_it_runs()
         if trial.told_at is None and trial.is_start:
@@ -215,14 +216,15 @@ class Transaction:
             self._app.confirm(trial.update, trial.told_at or 0.0, self.may_reload_at)
         self._stop_here()
         if self._ledger.mark_good(trial.update.revision):
+            self._heard_of = None
             self._end(trial, Verdict.APPLIED if trial.is_published or not trial.is_start else Verdict.UNCHANGED)
 
     def _deliver(self, trial: Trial) -> None:
-        told_before, trial.told_of = trial.told_of, trial.update.revision
+        heard_before, self._heard_of = self._heard_of, trial.update.revision
         try:
             self._app.deliver(trial.update)
         except NotTold:
-            trial.told_of = told_before
+            self._heard_of = heard_before
             raise
         except Refused:
             self._count_reload()
@@ -234,8 +236,6 @@ class Transaction:
         self.may_reload_at = now + self._settings.reload.interval_s
         return now
 
-    # --- back
-
     def _go_back(self, trial: Trial, verdict: Verdict, reason: str) -> None:
         """Publish what the app took last, remember the refusal, and tell the app. Raises TreeError and Superseded."""
         if not self._settings.safety.rollback:
@@ -243,7 +243,7 @@ class Transaction:
             return
         if not trial.is_back:
             with trial.attempt.step("back"):
-                if not self._publish_back(trial):
+                if not self._ledger.step_back(trial.update.revision, trial.back, or_clear=not self._has_begun):
                     self._end(trial, Verdict.REFUSED, f"{reason}; there is no other one to go back to")
                     return
             if verdict is Verdict.ROLLED_BACK:
@@ -251,23 +251,14 @@ class Transaction:
             trial.is_back = True
         if not self._has_begun and self._ledger.good:
             self.begin()
-        elif self._has_begun and trial.told_of:
+        if self._has_begun and self._heard_of:
             try:
                 self._tell_back(trial)
             except (Refused, Unreachable) as error:
                 self._stop_here()
-                verdict, reason = Verdict.FAILED, f"{reason}; and the app did not take the way back: {error}"
+                self._give_up(trial, f"{reason}; and the app did not take the way back: {error}")
+                return
         self._end(trial, verdict, reason)
-
-    def _publish_back(self, trial: Trial) -> bool:
-        """Make live what was before; nothing at all, if the command has not started. False if there is nothing to go back to."""
-        if trial.back and trial.back.revision != trial.update.revision:
-            self._ledger.go_back(trial.back)
-        elif self._has_begun:
-            return False
-        else:
-            self._ledger.clear()
-        return True
 
     def _tell_back(self, trial: Trial) -> None:
         assert self._ledger.live
@@ -280,6 +271,7 @@ class Transaction:
                 self._app.deliver(update)
                 trial.told_back_at = self._count_reload()
             self._app.confirm(update, trial.told_back_at, self.may_reload_at)
+        self._heard_of = None
 
     def begin(self) -> None:
         """Let the command start with what is live now."""
@@ -292,9 +284,16 @@ class Transaction:
         if self._stop.is_set():
             raise Superseded
 
+    def _give_up(self, trial: Trial, reason: str) -> None:
+        """Say that the app cannot be had, once. Whatever changes next, it is tried again, if nothing newer is published."""
+        trial.is_over = True
+        if reason != trial.said:
+            trial.said = reason
+            self._tell(trial.attempt, Verdict.FAILED, reason)
+
     def _end(self, trial: Trial, verdict: Verdict, reason: str = "") -> None:
         self._trial = None
         self._tell(trial.attempt, verdict, reason)
 
     def _tell(self, attempt: Attempt, verdict: Verdict, reason: str = "") -> None:
-        self._report(attempt.outcome(self._ledger, verdict, reason))
+        self._report(attempt.outcome(self._ledger, verdict, reason, is_good=self._trial is None))

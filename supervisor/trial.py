@@ -6,13 +6,13 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from supervisor.model import Outcome, Refusal, Revision
+from supervisor.model import Outcome, Refusal, Revision, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from supervisor.ledger import Ledger
-    from supervisor.model import Change, ConfigObject, Update, Verdict
+    from supervisor.model import Change, ConfigObject, Update
     from supervisor.tree import Staged
 
 
@@ -23,8 +23,15 @@ class Attempt:
         self.objects = objects
         self.began = time.monotonic()
         self.revision = Revision("")
+        self.reason = ""
+        """Why it cannot be published."""
         self.changed: tuple[Change, ...] = ()
         self._steps: dict[str, float] = {}
+
+    @property
+    def key(self) -> str:
+        """What tells it from others: its revision, or why it has none."""
+        return self.revision or self.reason
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -35,8 +42,9 @@ class Attempt:
         finally:
             self._steps[name] = self._steps.get(name, 0.0) + time.monotonic() - began
 
-    def outcome(self, ledger: Ledger, verdict: Verdict, reason: str) -> Outcome:
-        """What became of it."""
+    def outcome(self, ledger: Ledger, verdict: Verdict, reason: str, *, is_good: bool = True) -> Outcome:
+        """What became of it. What is live is good if the app took it, and `is_good`: nothing is known that came after."""
+        live = ledger.live.revision if ledger.live else Revision("")
         return Outcome(
             self.revision,
             verdict,
@@ -45,8 +53,8 @@ class Attempt:
             self.changed,
             reason,
             tuple(self._steps.items()),
-            ledger.live.revision if ledger.live else Revision(""),
-            ledger.is_good,
+            live,
+            is_good and ledger.is_good and not (verdict is Verdict.REFUSED and self.revision == live),
         )
 
 
@@ -62,12 +70,14 @@ class Trial:
         self.is_start = False
         """The command starts with it, and need not be told."""
         self.is_checked = False
-        self.told_of: Revision | None = None
-        """The newest revision that the app may have heard of since it took `back`."""
         self.told_at: float | None = None
         """When the app was told, as a reading of time.monotonic()."""
         self.problem = ""
         """Why the app could not be reached so far."""
+        self.is_over = False
+        """There are no more tries until something changes."""
+        self.said = ""
+        """What was told of that."""
         self.end: tuple[Verdict, str] | None = None
         """Why it goes back, and how that is called."""
         self.is_back = False
@@ -78,10 +88,18 @@ class Trial:
         self.is_back, self.told_back_at = True, time.monotonic()
         self.end = self.end or (verdict, reason)
 
-    def blamed_for(self, code: int, good: Revision) -> Refusal | None:
+    def left(self) -> tuple[Verdict, str] | None:
+        """What to tell of it when something newer takes its place; None: nothing that has not been told."""
+        if self.said or not (self.end or self.told_at or self.problem):
+            return None
+        if self.told_at and not self.end:
+            return Verdict.APPLIED, "something newer took its place before it was confirmed"
+        return self.end or (Verdict.FAILED, self.problem)
+
+    def blamed_for(self, code: int, heard_of: Revision | None, good: Revision) -> Refusal | None:
         """What to refuse when the command has ended with this code: what it heard of last and has not confirmed, if anything."""
-        if self.told_of is None or self.told_of == good or code == 0:
+        if self.is_over or code == 0 or heard_of is None or heard_of == good:
             return None
         after_s = time.monotonic() - (self.told_back_at or self.told_at or self.attempt.began)
         reason = f"the command ended with exit code {code}, {after_s:.1f} s after it was given this configuration"
-        return Refusal(self.told_of, self.end[1] if self.end else reason)
+        return Refusal(heard_of, self.end[1] if self.end else reason)
