@@ -133,7 +133,7 @@ class Supervisor:
         self._log.info("once.done", f"the configuration is in {self._settings.files.root}", command=self._settings.command)
         if self._settings.command:
             self._log.close()
-            held = [word for word in self._inbox.wait(0.0) if isinstance(word, Signal)]
+            held = [word for word in self._inbox.pending() if isinstance(word, Signal)]
             self._processes.become(self._settings.command, held)
         return 0
 

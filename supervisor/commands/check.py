@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from supervisor.errors import Refused, SourceError, SupervisorError, UsageError
 from supervisor.hook import Hook
-from supervisor.inbox import STOP_SIGNALS
+from supervisor.inbox import STOP_SIGNALS, Signal
 from supervisor.items import lay_out
 from supervisor.logs import Log
 from supervisor.model import File, Update, changes, entry_of
@@ -75,12 +75,12 @@ def _reap_until_done(worker: Thread, inbox: Inbox, processes: Processes) -> int:
     Thread(target=wake_when_done, daemon=True).start()
     stopped_by = 0
     while worker.is_alive():
-        for word in inbox.wait():
-            if isinstance(word, int) and word in STOP_SIGNALS:
-                if stopped_by:
-                    return word
-                stopped_by = word
-                processes.kill_hooks()  # then the worker sweeps up
+        word = inbox.wait()
+        if isinstance(word, Signal) and word in STOP_SIGNALS:
+            if stopped_by:
+                return word
+            stopped_by = word
+            processes.kill_hooks()  # then the worker sweeps up
         processes.reap()
     return stopped_by
 

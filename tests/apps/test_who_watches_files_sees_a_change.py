@@ -1,4 +1,4 @@
-"""Apps that watch their files themselves, by Debian's own watchers: they see of a change what the kubelet lets them see."""
+"""Apps that watch their files themselves, by Debian's own watchers: what they see is what the kubelet lets them see."""
 
 from __future__ import annotations
 

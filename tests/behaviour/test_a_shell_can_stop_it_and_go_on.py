@@ -216,9 +216,11 @@ def test_keys_and_resizing_reach_the_command_once(init: Init, as_pid1: bool) -> 
 
 
 @every_init("session")
-def test_a_session_of_its_own_takes_the_terminal_over(init: Init) -> None:
+@pytest.mark.parametrize("as_pid1", [pytest.param(True, marks=needs_root, id="pid1"), pytest.param(False, id="child")])
+def test_a_session_of_its_own_takes_the_terminal_over(init: Init, as_pid1: bool) -> None:
     """If we lead ours, as the first process of `docker run -it` does. The HUP and CONT of that are not forwarded."""
-    with terminal(*init.words, *init.told(session=""), "--", *program("show_signals", "4")) as screen:
+    lead = [*AS_PID1, "setsid", "--ctty"] if as_pid1 else []
+    with terminal(*lead, *init.words, *init.told(session=""), "--", *program("show_signals", "4")) as screen:
         screen.wait_for("ready")
         screen.type("\x03")
         screen.wait_for("signal 2\r")

@@ -18,7 +18,7 @@ ASK = {"PYTHONPROFILEIMPORTTIME": "1"}
 def loaded(running: Running) -> set[str]:
     """The top-level modules that an ended run has imported, in any thread."""
     lines = [line for line in running.err.wait_for_end() if line.startswith("import time:")]
-    assert len(lines) > 50
+    assert len(lines) > 30
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
 
 
