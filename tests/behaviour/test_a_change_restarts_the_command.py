@@ -28,6 +28,7 @@ def run(start: Start, manifest: Manifest, root: Path) -> Run:
             "--reload-interval=0",
             *options,
         ]
+        words = list({word.partition("=")[0]: word for word in words}.values())
         return start(*words, command=command or program("picky_app", f"{root}/key"), **more)
 
     return run
@@ -51,7 +52,7 @@ def test_one_that_dies_of_the_new_files_is_started_again_on_the_old_ones(
     run: Run, manifest: Manifest, root: Path, as_pid1: bool
 ) -> None:
     """The refusal is remembered, and the next change is tried as ever."""
-    running = run(as_pid1=as_pid1)
+    running = run("--settle=2", as_pid1=as_pid1)  # the app takes its time to start on a busy machine
     running.wait_for_event("config.applied")
     manifest(key="die two")
     refused = running.wait_for_event("config.rolled_back")
