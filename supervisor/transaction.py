@@ -215,7 +215,7 @@ class Transaction:
         with trial.attempt.step("confirm"):
             self._app.confirm(trial.update, trial.told_at or 0.0, self.may_reload_at)
         self._stop_here()
-        if self._ledger.mark_good(trial.update.revision):
+        if not trial.end and self._ledger.mark_good(trial.update.revision):  # else the main thread has taken it back
             self._heard_of = None
             self._end(trial, Verdict.APPLIED if trial.is_published or not trial.is_start else Verdict.UNCHANGED)
 

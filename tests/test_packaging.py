@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from supervisor import __version__
+from supervisor.profiles import PROFILES
 from tests.checkout import README, REPOSITORY, clone
 from tests.conftest import Start
 
@@ -66,6 +67,17 @@ def test_the_readme_has_the_options_of_the_help_text() -> None:
     assert {name: read[name].default for name in helped if helped[name].default} == {
         name: option.default for name, option in helped.items() if option.default
     }
+
+
+def test_the_readme_has_every_profile() -> None:
+    """With its check, and what its users have to know."""
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", README, re.MULTILINE))
+
+    for name, profile in PROFILES.items():
+        assert rows[name].endswith(f"| {profile['hint']}")
+        assert profile["options"].get("--validate", "none") in rows[name]
+        assert profile["parent"].get("--reload-signal", "") in rows[name]
+        assert profile["parent"].get("--stop-signal", "") in rows[name]
 
 
 def test_the_program_knows_the_options_of_the_help_text(start: Start) -> None:

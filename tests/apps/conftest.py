@@ -8,7 +8,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
@@ -139,10 +139,11 @@ class Site:
         good = self.root / "..good"
         return good.is_symlink() and good.readlink() == (self.root / "..data").readlink()
 
-    def run(self, *options: str) -> Running:
-        """Start it."""
+    def run(self, *options: str, recipe: Sequence[str] = ()) -> Running:
+        """Start it, by its profile, or by the options of a recipe; in either, what the app's own ports need takes its place."""
         app = self.app
-        words = [f"--manifest={self._manifest}", f"--configroot={self.root}", f"--profile={app.profile}", *app.options, *options]
+        how = [word.replace("/config/", f"{self.root}/") for word in recipe] or [f"--profile={app.profile}"]
+        words = [f"--manifest={self._manifest}", f"--configroot={self.root}", *how, *app.options, *options]
         words = list({word.partition("=")[0]: word for word in words}.values())
         return self._start(*words, command=app.command, as_pid1=True, environment=app.environment, prefix=app.prefix)
 

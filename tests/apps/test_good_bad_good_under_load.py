@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.apps.conftest import App, Site, Visitor, applied, ask_dns, free_port, get
+from tests.checkout import README
 from tests.conftest import needs_root
 from tests.running import eventually
 
@@ -292,9 +294,26 @@ def redis(folder: Path) -> App:
 APPS = [nginx, prometheus, postgresql, haproxy, alertmanager, apache, caddy, unbound, dnsmasq, squid, mosquitto, pgbouncer, redis]
 
 
-@pytest.mark.parametrize("make", APPS, ids=lambda make: make.__name__)
+# The recipes of the README, by profile: their options. A recipe's own command and ConfigMap have no ports of a test.
+RECIPES = {
+    words[1].rpartition("/")[2]: [word for word in words[3 : words.index("--")] if word]
+    for block in re.findall(r"^```bash\n(config-supervisor .*?)^```", README, re.MULTILINE | re.DOTALL)
+    for words in [shlex.split(block.replace("\\\n", " "))]
+}
+
+
+def test_six_apps_have_a_recipe() -> None:
+    """Each names what the profile of that name stands for."""
+    assert sorted(RECIPES) == ["apache", "caddy", "haproxy", "nginx", "postgresql", "prometheus"]
+
+
+BY_RECIPE = [make for make in APPS if make.__name__ in RECIPES]
+WAYS = [*((make, "profile") for make in APPS), *((make, "recipe") for make in BY_RECIPE)]
+
+
+@pytest.mark.parametrize(("make", "way"), WAYS, ids=[f"{make.__name__} by {way}" for make, way in WAYS])
 def test_a_good_change_is_served_a_bad_one_is_not_and_a_good_one_after_it_is(
-    make: Callable[[Path], App], site: Make, visit: Visit, folder: Path
+    make: Callable[[Path], App], way: str, site: Make, visit: Visit, folder: Path
 ) -> None:
     """The files are those of what is served, the log has the reason, and nobody is turned away but by the app's own reload.
 
@@ -303,7 +322,7 @@ def test_a_good_change_is_served_a_bad_one_is_not_and_a_good_one_after_it_is(
     app = make(folder)
     place = site(app)
     place.want(app.files("one"))
-    running = place.run()
+    running = place.run(recipe=RECIPES[app.profile] if way == "recipe" else ())
     applied(running, 1)
     visitor = visit(app.ask)
     visitor.wait_for("one", 10)
@@ -398,12 +417,13 @@ def test_prometheus_is_asked_whether_it_took_it(site: Make, visit: Visit, folder
     assert {word for _, word in visitor.answers} == {"one", "three"}
 
 
-def test_postgresql_is_asked_which_settings_it_could_not_apply(site: Make, visit: Visit, folder: Path) -> None:
+@pytest.mark.parametrize("way", ["profile", "recipe"])
+def test_postgresql_is_asked_which_settings_it_could_not_apply(site: Make, visit: Visit, folder: Path, way: str) -> None:
     """One that needs a restart is no error to a check; it takes HUP in silence, and would be live only after the next start."""
     app = postgresql(folder)
     place = site(app)
     place.want(app.files("one"))
-    running = place.run("--confirm-within=3")
+    running = place.run("--confirm-within=3", recipe=RECIPES["postgresql"] if way == "recipe" else ())
     applied(running, 1)
     visitor = visit(app.ask)
     visitor.wait_for("one", 10)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Start, needs_root
-from tests.running import DEADLINE_S, Lines, Running, eventually, program
+from tests.running import DEADLINE_S, Lines, Running, eventually, group, program
 
 Manifest = Callable[..., Path]
 Master = Callable[..., Lines]
@@ -213,12 +213,6 @@ def test_a_command_out_of_time_is_killed_with_its_group(sidecar: Sidecar, tmp_pa
 
     assert "was out of time after 0.3 s" in running.wait_for_event("config.failed")["message"]
     eventually(lambda: not group(int(pids.read_text())), "nobody is left of its group")
-
-
-def group(leader: int) -> list[str]:
-    """The processes of a process group."""
-    found = subprocess.run(["pgrep", "--pgroup", str(leader)], stdout=subprocess.PIPE, check=False, text=True)
-    return found.stdout.split()
 
 
 def test_a_command_that_prints_100_mb_is_read_to_its_end(sidecar: Sidecar) -> None:
