@@ -20,7 +20,7 @@ help:  ## show this
 run: .venv/ready  ## run a small app under the supervisor, and reload it when you edit $(EXAMPLE)
 	@root=$$(mktemp -d) && trap 'rm -rf "$$root"' EXIT && \
 	echo "Edit $(EXAMPLE), save it, and see the greeter reload. Ctrl-C ends it." && \
-	$(BIN)/config-supervisor --manifest=$(EXAMPLE) --configroot="$$root/config" -- \
+	$(BIN)/python -m supervisor --manifest=$(EXAMPLE) --configroot="$$root/config" -- \
 		$(BIN)/python examples/greeter.py "$$root/config"
 
 test: .venv/ready  ## the default tests: under three minutes
@@ -46,7 +46,7 @@ bundle:  ## the program for any Linux image, in one folder: $(BUNDLE), for /opt/
 test-bundle: .venv/ready  ## the program's behaviour, seen on the bundle; as root, who mounts it where it belongs
 	mkdir -p /opt/config-supervisor
 	SUPERVISOR=/opt/config-supervisor/bin/config-supervisor unshare --mount sh -c 'mount --bind "$$0" /opt/config-supervisor && exec "$$@"' \
-		$(BUNDLE) $(BIN)/python -m pytest -m "not slow and not apps" tests/behaviour tests/contract
+		$(BUNDLE) $(BIN)/python -m pytest -m "not slow and not apps and not plain" tests/behaviour tests/contract
 
 images: .venv/ready bundle  ## the image with the bundle, and the example images
 	CONTAINERS=$(CONTAINERS) $(BIN)/python -m tests.images.bases

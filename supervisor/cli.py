@@ -25,7 +25,7 @@ _OLD_VARIABLES = {
     "--reload-http": "CONFIG_CONTROLLER_URL",
     "--reload-http-method": "CONFIG_CONTROLLER_METHOD",
 }
-_OLD_FLAG = re.compile(r"--running-in-cluster(=(true|false))?")
+_OLD_FLAG = re.compile(r"--running-in-cluster(=(1|t|T|true|True|TRUE|0|f|F|false|False|FALSE))?")  # as Go reads a truth
 
 T = TypeVar("T")
 D = TypeVar("D")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import time
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from supervisor.collection import Collection
 from supervisor.errors import Denied, Expired, SourceError, StartError, Unavailable
 from supervisor.login import log_in
+from supervisor.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +33,6 @@ _ANSWER_S = 30.0
 # The server ends a watch after a time that we choose, and we open the next: about eight requests an hour. At random, so that
 # many instances do not renew together (client-go's reflector does the same).
 _WATCH_S = (300, 600)
-# The first watch is short: it shows whether this server sends bookmarks.
-_FIRST_WATCH_S = (60, 90)
-# A server that sends bookmarks sends one a minute: a connection that is silent for longer is dead, whatever TCP says.
-_SILENCE_S = 90.0
 _PAGE_OBJECTS = 500
 # The largest object, 1 MiB, has up to six bytes a character in JSON, and its managedFields.
 _LINE_BYTES_MAX = 16 * 2**20
@@ -88,7 +86,7 @@ class Cluster:
         self._context = context
         self._lock = Lock()
         self._api: Any = None
-        self._sends_bookmarks = False
+        self._patience = Patience()
 
     def list_pages(self, collection: Collection) -> Iterator[tuple[list[Object], str]]:
         """All objects, page by page, each with the version to watch from. Raises SourceError, and Expired to begin again.
@@ -115,13 +113,14 @@ class Cluster:
                 return
 
     def watch_objects(self, collection: Collection, version: str) -> Iterator[tuple[str, Object]]:
-        """Events since `version`, as (type, object), until the server ends the watch as agreed. The first, OPENED, is our own.
+        """Events since `version`, as (type, object), until the server ends the watch as agreed, or has been silent for too long.
 
-        Raises Expired if the server no longer knows the version, Unavailable if the connection is lost or silent, and
-        SourceError for everything else.
+        The first, OPENED, is our own. Raises Expired if the server no longer knows the version, Unavailable if the connection
+        is lost, and SourceError for everything else.
         """
-        lasts_s = random.randint(*(_WATCH_S if self._sends_bookmarks else _FIRST_WATCH_S))
-        silence_s = _SILENCE_S if self._sends_bookmarks else lasts_s + _CONNECT_S
+        from urllib3.exceptions import ReadTimeoutError
+
+        lasts_s = random.randint(*_WATCH_S)
         query = [
             *collection.selection,
             ("watch", "1"),
@@ -130,7 +129,7 @@ class Cluster:
             ("timeoutSeconds", str(lasts_s)),
         ]
         with self._translated(collection, "watch"):
-            response = self._request(collection.path, query, silence_s, collection, "watch")
+            response = self._request(collection.path, query, self._patience.silence_s, collection, "watch")
             yield OPENED, {}
             try:
                 for line in _lines(response):
@@ -140,8 +139,13 @@ class Cluster:
                         raise SourceError(f"cannot watch {collection}: the server sent something else than an event")
                     if kind == "ERROR":
                         raise _error_of(found.get("code"), found, collection, "watch", None)
-                    self._sends_bookmarks |= kind == "BOOKMARK"
+                    if kind == "BOOKMARK":
+                        self._patience.bookmark(time.monotonic())
                     yield kind, found
+            except ReadTimeoutError:
+                self._patience.ran_out()
+                response.close()
+                return
             except GeneratorExit:
                 response.close()
                 raise

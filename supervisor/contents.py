@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # A ConfigMap of 1 MiB can unpack to a gigabyte. The limit is for all files of a revision together.
 BYTES_MAX = 64 * 2**20
-_CHUNK_BYTES = 2**16
+_CHUNK_BYTES = 2**20
 _GZIP = 31  # zlib's number for a gzip head and the largest window
 # As Kubernetes does in the arguments of a container ("Define a command and arguments"): $(NAME), and $$ for one $.
 _REFERENCE = re.compile(rb"\$(?:(\$)|\(([-._a-zA-Z][-._a-zA-Z0-9]*)\))")
@@ -32,7 +32,7 @@ def gunzip(content: bytes, limit: int) -> bytes:
 
 
 def _unpacked(content: bytes) -> Iterator[bytes]:
-    """The parts of a gzip file, each of 64 KiB at the most. RFC 1952, 2.2: a file is a series of members."""
+    """The parts of a gzip file, each of 1 MiB at the most. RFC 1952, 2.2: a file is a series of members."""
     rest = content
     while True:
         member = zlib.decompressobj(_GZIP)

@@ -119,10 +119,9 @@ class Disk:
             return False
 
     def walk(self, place: str) -> Iterator[tuple[str, int, list[str]]]:
-        """Each folder below a place and itself, as its path below the place, a descriptor and the names of files in it."""
-        with self.parent(place) as (above, name):
-            for folder, _, found, descriptor in os.fwalk(name, dir_fd=above):
-                yield folder[len(name) + 1 :], descriptor, found
+        """A folder and each one below it, as a path below the place, a descriptor and the names of all else in it."""
+        with self.folder(place) as descriptor:
+            yield from _walk("", descriptor)
 
     # --- changing names
 
@@ -139,7 +138,7 @@ class Disk:
         with self.parent(place) as (folder, name):
             temporary = f"..link-{os.urandom(4).hex()}"
             os.symlink(target, temporary, dir_fd=folder)
-            self._rename_over(temporary, name, folder)
+            self._rename_over(temporary, folder, name, folder)
 
     def link(self, place: str, target: str) -> None:
         """Make a link where nothing stands."""
@@ -148,9 +147,11 @@ class Disk:
             self.sync(folder)
 
     def rename(self, old: str, new: str) -> None:
-        """Give another name to what lies in the configroot itself."""
-        os.rename(old, new, src_dir_fd=self.fd, dst_dir_fd=self.fd)
-        self.sync(self.fd)
+        """Give what lies at one place another one, where nothing stands."""
+        with self.parent(old) as (folder, name), self.parent(new) as (new_folder, new_name):
+            os.rename(name, new_name, src_dir_fd=folder, dst_dir_fd=new_folder)
+            self.sync(folder)
+            self.sync(new_folder)
 
     def remove(self, place: str) -> None:
         """Remove a file or link; one that is gone already is no error."""
@@ -172,13 +173,10 @@ class Disk:
 
     def remove_all(self, place: str) -> None:
         """Remove a folder with all that is in it."""
-        with self.parent(place) as (above, top):
-            for _, folders, found, descriptor in os.fwalk(top, topdown=False, dir_fd=above):
-                for name in found:
-                    os.unlink(name, dir_fd=descriptor)
-                for name in folders:
-                    _remove_folder_or_link(name, descriptor)
-            os.rmdir(top, dir_fd=above)
+        with self.folder(place) as folder:
+            _empty(folder)
+        with self.parent(place) as (above, name):
+            os.rmdir(name, dir_fd=above)
 
     # --- changing contents
 
@@ -193,29 +191,25 @@ class Disk:
         finally:
             os.close(descriptor)
 
-    def write_over(self, name: str, content: bytes, mode: int, folder: int) -> Stamp:
-        """Write a file in one step, whatever file or link stood there."""
-        temporary, stamp = self._write_beside(content, mode, folder)
-        self._rename_over(temporary, name, folder)
-        return stamp
-
-    def put_over(self, place: str, content: bytes, mode: int) -> None:
-        """The same for a place."""
+    def write_over(self, place: str, content: bytes, mode: int) -> Stamp:
+        """Write a file in one step, whatever file or link stood there. In a folder of the same file system as the configroot."""
+        temporary, stamp = self._write_temporary(content, mode, self.fd)
         with self.parent(place) as (folder, name):
-            self.write_over(name, content, mode, folder)
+            self._rename_over(temporary, self.fd, name, folder)
+        return stamp
 
     def copy_beside(self, source: str, place: str) -> str:
         """Copy a file into the folder that a place lies in, under a passing name, which is returned."""
         content, mode = self.read(source)
         with self.parent(place) as (folder, name):
-            return place[: -len(name)] + self._write_beside(content, mode, folder)[0]
+            return place[: -len(name)] + self._write_temporary(content, mode, folder)[0]
 
     def rename_over(self, temporary: str, place: str) -> None:
         """Let a place be what stands beside it under a passing name. What cannot be renamed is removed."""
         with self.parent(place) as (folder, name):
-            self._rename_over(temporary.rpartition("/")[2], name, folder)
+            self._rename_over(temporary.rpartition("/")[2], folder, name, folder)
 
-    def _write_beside(self, content: bytes, mode: int, folder: int) -> tuple[str, Stamp]:
+    def _write_temporary(self, content: bytes, mode: int, folder: int) -> tuple[str, Stamp]:
         temporary = f"..file-{os.urandom(4).hex()}"
         try:
             return temporary, self.write(temporary, content, mode, folder)
@@ -229,11 +223,11 @@ class Disk:
         if self._fsync:
             os.fsync(descriptor)
 
-    def _rename_over(self, temporary: str, name: str, folder: int) -> None:
+    def _rename_over(self, temporary: str, source: int, name: str, folder: int) -> None:
         try:
-            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.rename(temporary, name, src_dir_fd=source, dst_dir_fd=folder)
         except OSError:
-            os.unlink(temporary, dir_fd=folder)
+            os.unlink(temporary, dir_fd=source)
             raise
         self.sync(folder)
 
@@ -252,12 +246,42 @@ def _look(name: str, folder: int) -> str | None:
     return FOLDER if stat.S_ISDIR(mode) else FILE if stat.S_ISREG(mode) else SPECIAL
 
 
-def _remove_folder_or_link(name: str, folder: int) -> None:
-    """What os.fwalk calls a folder may be a link to one."""
-    try:
-        os.rmdir(name, dir_fd=folder)
-    except NotADirectoryError:
+def _walk(path: str, folder: int) -> Iterator[tuple[str, int, list[str]]]:
+    """Not by os.fwalk, which opens a name before it knows that it is a folder: a pipe waits for a writer then."""
+    inner, others = _split(folder)
+    yield path, folder, others
+    for name in inner:
+        with _folder_in(name, folder) as descriptor:
+            yield from _walk(os.path.join(path, name), descriptor)
+
+
+def _empty(folder: int) -> None:
+    inner, others = _split(folder)
+    for name in others:
         os.unlink(name, dir_fd=folder)
+    for name in inner:
+        with _folder_in(name, folder) as descriptor:
+            _empty(descriptor)
+        os.rmdir(name, dir_fd=folder)
+
+
+def _split(folder: int) -> tuple[list[str], list[str]]:
+    """The names of folders in a folder, and of all else."""
+    inner: list[str] = []
+    others: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            (inner if entry.is_dir(follow_symlinks=False) else others).append(entry.name)
+    return inner, others
+
+
+@contextmanager
+def _folder_in(name: str, folder: int) -> Iterator[int]:
+    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from supervisor.errors import StartError, UsageError
@@ -25,6 +26,8 @@ def run(inbox: Inbox, argv: list[str], environment: Mapping[str, str]) -> int:
     from supervisor import cli
 
     parent = os.getppid()
+    if isinstance(sys.stdout, TextIOWrapper):  # a sign that the terminal lacks is no reason to say nothing
+        sys.stdout.reconfigure(errors="replace")
     try:
         if argv and argv[0] in FORMS:
             from supervisor import commands
@@ -33,8 +36,7 @@ def run(inbox: Inbox, argv: list[str], environment: Mapping[str, str]) -> int:
         settings = cli.read(argv, environment)
         _check_user(settings.init.user)
     except cli.Leave as leave:
-        print(leave, flush=True)
-        return 0
+        return _print(str(leave))
     except UsageError as error:
         print(*(f"config-supervisor: {problem}" for problem in error.problems), sep="\n", file=sys.stderr, flush=True)
         if os.getpid() == 1:  # else somebody may only have tried something in a container that runs
@@ -46,6 +48,16 @@ def run(inbox: Inbox, argv: list[str], environment: Mapping[str, str]) -> int:
         return _run_and_tell(supervisor, settings, parent, log)
     finally:
         log.close()
+
+
+def _print(text: str) -> int:
+    """Print what was asked for; 0, or 1 if nobody can have read it."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        print(f"config-supervisor: cannot print: {error.strerror}", file=sys.stderr, flush=True)
+        return 1
+    return 0
 
 
 def _run_and_tell(supervisor: Supervisor, settings: Settings, parent: int, log: Log) -> int:

@@ -12,6 +12,7 @@ holds what such a generation holds, so what somebody else has put there meanwhil
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -96,13 +97,19 @@ class Files:
         self.finish(shown, None)
 
     def give_up(self, shown: Staged | None) -> None:
-        """Leave the places to the other layout: all but the files of what is shown goes, as far as it is ours. Raises OSError."""
+        """Leave the places to the other layout. What is shown stays, as files or already as links. Raises OSError."""
         wanted = shown.listing if shown else {}
         for name in self._older:
             older = self._read(name)
             if older:
                 self._remove_files(older, wanted)
         self._remove_folders(self._made)
+        for folder in sorted(self._made):  # outer ones first
+            if shown and self._disk.look(folder) == FOLDER and self._goes(folder, [shown]):
+                passing = f"..new-{os.urandom(4).hex()}"
+                self._disk.rename(folder, passing)
+                self._disk.link(folder, links.target(folder))
+                self._disk.remove_all(passing)
         self._disk.remove(JOURNAL)
 
     def _older_than(self, staged: Staged, shown: Staged | None) -> list[Staged]:
@@ -125,7 +132,7 @@ class Files:
             if found not in {None, FOLDER, links.target(path)} and not self._disk.may_be_hidden(path, found):
                 raise Refused(f"{root}/{path} is in the way of {path!r}: remove it, or choose another name")
             if path in mounted:
-                raise Refused(f"{root}/{path} is a mount of its own and cannot be replaced: mount its folder instead")
+                raise Refused(f"{root}/{path} is a mount of its own and cannot be replaced: mount the folder instead")
 
     def _goes(self, folder: str, older: Iterable[Staged]) -> bool:
         """Whether a folder is ours, and so is everything in it."""
@@ -159,7 +166,7 @@ class Files:
             return
         text = json.dumps({"folders": sorted(self._made), "older": self._older})
         if self._made or self._older:
-            self._disk.put_over(JOURNAL, text.encode(), 0o644)
+            self._disk.write_over(JOURNAL, text.encode(), 0o644)
         else:
             self._disk.remove(JOURNAL)
         self._written = (set(self._made), list(self._older))

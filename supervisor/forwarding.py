@@ -36,41 +36,43 @@ class Forwarding:
         self._log = log
         # In another session than ours the command's group is orphaned, and the kernel drops these (credentials(7)).
         stops: dict[int, int] = dict.fromkeys(JOB_CONTROL_SIGNALS, signal.SIGSTOP) if own_session else {}
-        self._rewrites = {**stops, **dict(rewrites)}
+        # What the command gets for each signal, 0 for nothing.
+        self._becomes: dict[int, int] = {number: number for number in signal.valid_signals()} | stops | dict(rewrites)
         self._to_group = to_group
-        self.stop_signal: int = self.becomes(signal.SIGTERM) or signal.SIGTERM
-        self.stops: frozenset[int] = frozenset(number for number in signal.valid_signals() if self._is_stop(number))
+        self._stop_signal: int = self._becomes[signal.SIGTERM] or signal.SIGTERM
+        self.stops: frozenset[int] = frozenset(number for number in self._becomes if self._is_stop(number))
         self._is_denied = False
-        self.forwarded = 0
-
-    def becomes(self, number: int) -> int:
-        """What the command gets for a signal, 0 for nothing."""
-        return self._rewrites.get(number, number)
 
     def _is_stop(self, number: int) -> bool:
         """Whether a signal asks the command to end: TERM, INT and QUIT do, what becomes one of them, and what TERM becomes.
 
         So does WINCH where no terminal can have changed its size: it is the STOPSIGNAL of Apache's images.
         """
-        sent = self.becomes(number)
+        sent = self._becomes[number]
         is_of_image = number == signal.SIGWINCH and not self._processes.has_terminal
-        return sent != 0 and (number in STOP_SIGNALS or sent in STOP_SIGNALS or sent == self.stop_signal or is_of_image)
+        return sent != 0 and (number in STOP_SIGNALS or sent in STOP_SIGNALS or sent == self._stop_signal or is_of_image)
 
     def forward(self, number: int) -> None:
         """Pass a signal on."""
-        sent = self._rewrites.get(number, number)
+        sent = self._becomes[number]
         if sent:
-            self.send(sent)
-            self.forwarded += 1
+            try:
+                self._processes.send(sent, to_group=self._to_group)
+            except PermissionError:
+                self._hear_denied(sent)
         self._log.debug(
             "signal.forwarded", "a signal came; sent is what the command gets, 0 for nothing", signal=number, sent=sent
         )
 
-    def send(self, number: int) -> None:
-        """Send a signal as it is. The command may run as somebody whom we must not signal: that is said once."""
+    def ask_to_end(self) -> None:
+        """Send the command what it gets for TERM, or TERM itself where that is dropped."""
         try:
-            self._processes.send(number, to_group=self._to_group)
+            self._processes.send(self._stop_signal, to_group=self._to_group)
         except PermissionError:
-            if not self._is_denied:
-                self._is_denied = True
-                self._log.warning("signal.denied", "cannot forward signals: the command runs as somebody else", signal=number)
+            self._hear_denied(self._stop_signal)
+
+    def _hear_denied(self, number: int) -> None:
+        """The command runs as somebody whom we must not signal: that is said once."""
+        if not self._is_denied:
+            self._is_denied = True
+            self._log.warning("signal.denied", "cannot forward signals: the command runs as somebody else", signal=number)

@@ -11,7 +11,8 @@ import re
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from supervisor.stamp import describe, link_file, read_file
+from supervisor.disk import FOLDER
+from supervisor.stamp import describe, link_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +30,7 @@ UNFINISHED = re.compile(r"\.\.new-[0-9a-f]{8}")
 
 def names(disk: Disk) -> list[str]:
     """The generations in the configroot."""
-    return [name for name in disk.names() if NAME.fullmatch(name)]
+    return [name for name in disk.names() if NAME.fullmatch(name) and disk.look(name) == FOLDER]
 
 
 def write(revision: Revision, files: Iterable[File], listing: Listing, disk: Disk, old: Staged | None) -> tuple[str, Stamps]:
@@ -83,15 +84,10 @@ def renew(old: Staged, new: Staged, disk: Disk) -> None:
     moment: the file was deleted. We keep the old generation, to go back to, with new files of the same content.
     """
     shared = {stamp.inode for stamp in new.stamps.values()}
-    alone: dict[str, list[str]] = {}
     for path, stamp in old.stamps.items():
         if stamp.inode not in shared:
-            folder, _, name = path.rpartition("/")
-            alone.setdefault(folder, []).append(name)
-    for folder, found in alone.items():
-        with disk.folder(os.path.join(old.folder, folder).rstrip("/")) as descriptor:
-            for name in found:
-                old.stamps[os.path.join(folder, name)] = disk.write_over(name, *read_file(name, descriptor), descriptor)
+            place = f"{old.folder}/{path}"
+            old.stamps[path] = disk.write_over(place, *disk.read(place))
 
 
 def folders_of(path: str) -> list[str]:

@@ -29,8 +29,8 @@ STOP_SIGNALS: frozenset[int] = frozenset({signal.SIGTERM, signal.SIGINT, signal.
 JOB_CONTROL_SIGNALS: frozenset[int] = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 
 _NEVER = float("inf")
-# So many are taken at a time: in a storm of signals the main thread still gets to reap.
-_AT_ONCE = 64
+# The kernel hands out the lowest signal first: in a storm of those below SIGCHLD children are looked after so often.
+_TURNS = 64
 
 
 class Signal(int):
@@ -63,6 +63,7 @@ class Inbox:
         self.given_mask: AbstractSet[int] = _given(signal.pthread_sigmask(signal.SIG_BLOCK, self._wanted))
         self._signals: dict[int, Signal] = {number: Signal(number) for number in self._wanted if number != signal.SIGCHLD}
         self._words: list[Word] = []
+        self._has_child_news = False
         self.turns = 0
         """How often the main thread came to wait here: whoever wakes it can see whether it still turns."""
 
@@ -83,25 +84,34 @@ class Inbox:
         """Let the next wait yield words that were heard before their time, first of all."""
         self._words[:0] = words
 
-    def wait(self, deadline: float = _NEVER) -> Iterator[Word]:
-        """Sleep until something is there, then yield it. Yields nothing at the deadline, or when only a child changed state.
+    def wait(self, deadline: float = _NEVER) -> Word | None:
+        """Sleep until something is there, and return it. None at the deadline, or when only a child changed state.
 
         `deadline` is a reading of time.monotonic(), in seconds.
         """
         self.turns += 1
-        timeout_s = deadline if deadline == _NEVER else max(0.0, deadline - time.monotonic())
-        while self._words:
-            timeout_s = 0.0
-            yield self._words.pop(0)
-        for _ in range(_AT_ONCE):
-            number = _take(self._wanted, timeout_s)
-            if number is None:
-                break
-            if number in self._signals:
-                yield self._signals[number]
-            timeout_s = 0.0
-        while self._words:
-            yield self._words.pop(0)
+        if self._words:
+            return self._words.pop(0)
+        signals = self._signals  # as little as possible is left for afterwards: the command waits for it
+        number = signal.sigwait(self._wanted) if deadline == _NEVER else _take(self._wanted, deadline - time.monotonic())
+        if number in signals:
+            return signals[number]
+        self._has_child_news = number is not None or self._has_child_news
+        return self._words.pop(0) if self._words else None
+
+    def has_child_news(self) -> bool:
+        """Whether a child may have changed state since this was asked last. In a storm of signals, now and then in any case."""
+        if self._has_child_news or self.turns % _TURNS == 0:
+            self._has_child_news = False
+            return True
+        return False
+
+    def pending(self) -> Iterator[Word]:
+        """What is there already."""
+        while signal.sigpending() or self._words:
+            word = self.wait(0.0)
+            if word is not None:
+                yield word
 
 
 def _given(mask: AbstractSet[int]) -> AbstractSet[int]:
@@ -132,7 +142,5 @@ if sys.platform == "darwin":
 else:
 
     def _take(wanted: AbstractSet[int], timeout_s: float) -> int | None:
-        if timeout_s == _NEVER:
-            return signal.sigwait(wanted)
-        info = signal.sigtimedwait(wanted, timeout_s)
+        info = signal.sigtimedwait(wanted, max(0.0, timeout_s))
         return None if info is None else info.si_signo

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from supervisor.inbox import Inbox
     from supervisor.logs import Log
     from supervisor.reload import Reloader
+    from supervisor.report.events import Events
     from supervisor.settings import Address, InitSettings, ReportSettings, Settings
     from supervisor.source import Source
     from supervisor.sync import Sync
@@ -74,6 +75,7 @@ class Supervisor:
         self._silent: set[str] = set()  # sources that have not said yet what they want
         self._fall_back: Callable[[], None] | None = None
         self._sync: Sync | None = None
+        self._events: Events | None = None
         self.why_stopped = ""
         """Why we leave, if somebody asked us to; empty: the command has ended by itself."""
 
@@ -113,6 +115,8 @@ class Supervisor:
         code = self._forward_and_reap()
         if self._child_logs:
             self._child_logs.finish()
+        if self._events:
+            self._events.flush()
         note("supervisor.ended", f"leaving with exit code {code}", exit_code=code)
         return code
 
@@ -129,7 +133,7 @@ class Supervisor:
         self._log.info("once.done", f"the configuration is in {self._settings.files.root}", command=self._settings.command)
         if self._settings.command:
             self._log.close()
-            held = [word for word in self._inbox.wait(0.0) if isinstance(word, Signal)]
+            held = [word for word in self._inbox.pending() if isinstance(word, Signal)]
             self._processes.become(self._settings.command, held)
         return 0
 
@@ -167,7 +171,7 @@ class Supervisor:
         return f"no configuration after {self._settings.startup_timeout_s:g} s (--startup-timeout): {self._why()}"
 
     def _why(self) -> str:
-        problems = [source.problem for source in self._board.sources.values()]
+        problems = [source.problem for source in list(self._board.sources.values())]
         problems += [self._board.config.last.outcome.reason] if self._board.config else []
         return "; ".join(problem for problem in problems if problem)
 
@@ -183,7 +187,7 @@ class Supervisor:
         files = self._settings.files
         tree = Tree(files.root, layout=files.layout, folder_mode=files.folder_mode, fsync=files.fsync)
         sources = make_sources(self._settings.sources, self._environment.get("KUBECONFIG"))
-        events = make_events(self._settings, self._environment, self._log)
+        self._events = make_events(self._settings, self._environment, self._log)
         desired = Desired(tuple(source.name for source in sources))
         self._sync = Sync(
             self._settings,
@@ -192,7 +196,7 @@ class Supervisor:
             make_app=partial(App, self._settings, self._processes, self._log, lambda: self._reloaders),
             stop=self._stop,
             first_is_live=self._hear_first,
-            report=Report(self._log, self._board, tree, events).tell,
+            report=Report(self._log, self._board, tree, self._events).tell,
         )
         if self._settings.start_with_last and (tree.good or tree.live):
             self._fall_back = desired.fall_back
@@ -201,8 +205,8 @@ class Supervisor:
             self._silent.add(source.name)
             self._keep_running(source.name, partial(self._listen, source, desired))
         self._keep_running("sync", self._sync.run)
-        if events:
-            self._keep_running("events", events.run)
+        if self._events:
+            self._keep_running("events", self._events.run)
 
     def _listen_at(self, address: Address) -> Callable[[], None]:
         from supervisor.report import listen

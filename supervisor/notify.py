@@ -12,7 +12,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Self
 
 from supervisor import inotify
-from supervisor.mounts import MOUNTS, data_folder, mount_points
+from supervisor.mounts import MOUNTS, data_folder, mount_points, mounts_around
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -47,6 +47,7 @@ class Watch:
         self._below = below
         self._inotify: inotify.Inotify | None = None
         self._mounts: int | None = None
+        self._mounted: list[str] = []
         self._names: dict[int, set[str] | None] = {}
         self._seen: object = None
         self.problem = ""
@@ -94,6 +95,7 @@ class Watch:
         """Watch all that matters, as often as it is another way meanwhile."""
         self._inotify = inotify.Inotify()
         self._mounts = os.open(MOUNTS, os.O_RDONLY)
+        self._mounted = mounts_around(self._path)
         before: object = None
         while True:
             with suppress(FileNotFoundError, NotADirectoryError):  # it has vanished meanwhile: look again
@@ -128,7 +130,8 @@ class Watch:
         poll.register(self._inotify.fd, select.POLLIN)
         poll.register(self._mounts, select.POLLPRI | select.POLLERR)  # proc(5): so it tells of a change
         ready = {descriptor for descriptor, _ in poll.poll(None if timeout_s is None else timeout_s * 1000)}
-        return self._mounts in ready or any(self._matters(event) for event in self._inotify.read())
+        is_remounted = self._mounts in ready and mounts_around(self._path) != self._mounted
+        return any(self._matters(event) for event in self._inotify.read()) or is_remounted
 
     def _matters(self, event: inotify.Event) -> bool:
         names = self._names.get(event.watch)

@@ -34,17 +34,16 @@ def wait_for_first(inbox: Inbox, processes: Processes, stops: frozenset[int], de
     """
     held: list[Signal | Restart] = []
     while True:
-        heard = False
-        for word in inbox.wait(deadline):
-            heard = True
-            if isinstance(word, Applied) or word in stops:
-                inbox.put_back(held)
-                return word
-            if not _stops_us(word, processes):
-                held.append(word)
-        processes.reap()
-        if not heard and time.monotonic() >= deadline:
-            return None
+        word = inbox.wait(deadline)
+        if isinstance(word, Applied) or word in stops:
+            inbox.put_back(held)
+            return word
+        if word is None:
+            processes.reap()
+            if time.monotonic() >= deadline:
+                return None
+        elif not _stops_us(word, processes):
+            held.append(word)
 
 
 def run(
@@ -61,14 +60,17 @@ def run(
     it cannot be started again.
     """
     restarts: list[Restart] = []
+    stops, begin, forward = forwarding.stops, stopping.begin, forwarding.forward
     while True:
-        for word in inbox.wait(stopping.deadline):
-            if isinstance(word, Signal):
-                (stopping.begin if word in forwarding.stops else forwarding.forward)(word)
-            elif isinstance(word, Restart):
-                restarts.append(word)
-                stopping.restart()
+        word = inbox.wait(stopping.deadline)
+        if isinstance(word, Signal):
+            (begin if word in stops else forward)(word)
+        elif isinstance(word, Restart):
+            restarts.append(word)
+            stopping.restart()
         stopping.act()
+        if not inbox.has_child_news():
+            continue
         code = processes.reap()
         if code is None:
             processes.stop_with_the_command()
@@ -83,11 +85,8 @@ def run(
 
 def wait_for_stop(inbox: Inbox, processes: Processes) -> None:
     """Without a command: reap until we are asked to stop."""
-    while True:
-        for word in inbox.wait():
-            if word in STOP_SIGNALS:
-                return
-            _stops_us(word, processes)
+    while (word := inbox.wait()) not in STOP_SIGNALS:
+        _stops_us(word, processes)
         processes.reap()
 
 
@@ -114,6 +113,6 @@ def end_the_rest(inbox: Inbox, processes: Processes) -> None:
         told: set[int] = set()
         end = time.monotonic() + grace_s
         while processes.signal_rest(number, told) and time.monotonic() < end:
-            if any(word in STOP_SIGNALS for word in inbox.wait(min(end, time.monotonic() + _LOOK_S))):
+            if inbox.wait(min(end, time.monotonic() + _LOOK_S)) in STOP_SIGNALS:
                 end = 0.0
             processes.reap()

@@ -1,8 +1,8 @@
 """The door to processes: start the command and hooks, signal them, collect whatever ends.
 
-One lock is around every start, kill and wait. A process ID cannot be given to somebody else before its process was waited
-for, and waiting needs the lock: so no signal of ours can hit a stranger. Only `reap` waits, on the main thread; it hands each
-hook's code to the thread that runs the hook.
+One lock is around every start and wait, and around every kill by another thread than the main one. A process ID cannot be given
+to somebody else before its process was waited for, and only `reap` waits, on the main thread, with the lock: so no signal of ours
+can hit a stranger. It hands each hook's code to the thread that runs the hook.
 """
 
 from __future__ import annotations
@@ -104,21 +104,21 @@ class Processes:
         """Send a signal to the command, or its process group. Raises PermissionError if it runs as somebody else.
 
         CONT always wakes the whole group if the command is stopped, as Ctrl-Z has stopped it, and gives it the terminal.
+        Called by the main thread, which is the one that reaps: it needs no lock, and so waits for no hook that is started.
         """
-        with self._lock:
-            pid = self._pid
-            if pid is None:
-                return
-            if number in _STOP_OR_GO_ON:
-                to_group = self._prepare(pid, number) or to_group
-            if to_group:
-                try:
-                    os.killpg(pid, number)
-                except ProcessLookupError:  # the command has joined another group
-                    to_group = False
-            if not to_group:
-                os.kill(pid, number)
-            self.forwarded[number] = self.forwarded.get(number, 0) + 1
+        pid = self._pid
+        if pid is None:
+            return
+        if number in _STOP_OR_GO_ON:
+            to_group = self._prepare(pid, number) or to_group
+        if to_group:
+            try:
+                os.killpg(pid, number)
+            except ProcessLookupError:  # the command has joined another group
+                to_group = False
+        if not to_group:
+            os.kill(pid, number)
+        self.forwarded[number] = self.forwarded.get(number, 0) + 1
 
     def _prepare(self, pid: int, number: int) -> bool:
         """Before CONT and STOP; whether the whole group is to have it."""

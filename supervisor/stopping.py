@@ -63,7 +63,7 @@ class Stopping:
         if self.has_begun:
             return
         self._set_clock()
-        self._forwarding.send(self._forwarding.stop_signal)
+        self._forwarding.ask_to_end()
 
     def has_restarted(self) -> None:
         """The command runs again: it is not to be killed."""

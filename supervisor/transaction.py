@@ -141,8 +141,7 @@ class Transaction:
 
     def _put_on_trial(self, trial: Trial) -> None:
         """Let it take the place of the one before, whose outcome is told now."""
-        before, self._trial = self._trial, trial
-        self._judged = trial.attempt.revision
+        before, self._trial, self._judged = self._trial, trial, trial.attempt.revision
         trial.is_start = not self._has_begun and bool(self._settings.command)
         if before is None:
             return

@@ -135,7 +135,7 @@ class Tree:
         self.refusal = refusal
         with self._doing("remember the refusal"):
             text = json.dumps({"revision": refusal.revision, "reason": refusal.reason})
-            self._disk.put_over(_REFUSED, text.encode(), 0o644)
+            self._disk.write_over(_REFUSED, text.encode(), 0o644)
 
     def discard(self, staged: Staged) -> None:
         """Remove a staged revision that is not to be published. Raises TreeError."""
@@ -157,24 +157,24 @@ class Tree:
         """Go on from what an earlier run left: put the live generation's names right, remove what could not be finished."""
         live = self._shown
         with self._doing("take up"):
-            self._sweep("")
+            names = generation.names(self._disk)
+            places = links.ways(path for name in names for path in generation.paths(name, self._disk))
+            for folder in {"", *map(os.path.dirname, places)}:
+                self._sweep(folder)
             if isinstance(self._layout, Links) and self._disk.look(JOURNAL) == FILE:
                 Files(self._disk, self._read).give_up(live)
             if live:
                 self._layout.take_up(live)
-            for name in generation.names(self._disk):
-                for folder in {os.path.dirname(place) for place in self._drop_links(name)} - {""}:
-                    self._sweep(folder)
+            for name in names:
+                self._drop_links(name)
             is_right = live is not None and generation.has_modes(live.folder, self._disk)
         self.prune()
         self.live = live if is_right else None
 
-    def _drop_links(self, folder: str) -> set[str]:
-        """Remove the links that are there for a generation alone; return every place at which a link of it may stand."""
-        places = links.ways(generation.paths(folder, self._disk))
+    def _drop_links(self, folder: str) -> None:
+        """Remove the links that are there for a generation alone."""
         wanted = self._shown.listing if self._shown else generation.paths(self._folder, self._disk) if self._folder else ()
-        links.drop(places - links.ways(wanted), self._disk)
-        return places
+        links.drop(links.ways(generation.paths(folder, self._disk)) - links.ways(wanted), self._disk)
 
     def _read_link(self, name: str) -> str | None:
         """The generation that a link of ours names. Raises StartError if somebody else made that name."""
@@ -212,9 +212,10 @@ class Tree:
         """Remove the temporary names that a killed run has left in a real folder of the configroot."""
         for name in self._disk.names(folder):
             place = os.path.join(folder, name)
-            if _TEMPORARY.fullmatch(name):
+            is_folder = self._disk.look(place) == FOLDER
+            if _TEMPORARY.fullmatch(name) and not is_folder:
                 self._disk.remove(place)
-            elif generation.UNFINISHED.fullmatch(name) and not folder:
+            elif generation.UNFINISHED.fullmatch(name) and is_folder and not folder:
                 self._disk.remove_all(place)
 
     @contextmanager

@@ -143,9 +143,9 @@ or how to mend it. Exit code 0: all is well; 1: something is to be mended; 2: wr
     ),
     "check": (
         """\
-For a pull request: build the files of --manifest in a temporary place, run --validate on them, say
-what would change in --configroot. Nothing outside that place is written. Exit code 0: this would
-go live; 1: it would be refused; 2: wrong usage.
+For a pull request: build the files of --manifest and --watch-dir in a temporary place, run
+--validate on them, say what would change in --configroot. Nothing outside that place is written.
+Exit code 0: this would go live; 1: it would be refused; 2: wrong usage.
 """,
         """\
   --json                       the same as JSON

@@ -110,7 +110,10 @@ def kill_all(process: subprocess.Popen[bytes]) -> None:
 
 def descendants(pid: int) -> list[int]:
     """The children of a process, and theirs."""
-    children = [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+    children: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread may end meanwhile
+            children += map(int, path.read_text().split())
     return children + [below for child in children for below in descendants(child)]
 
 

@@ -33,6 +33,10 @@ class Terminal:
         """Press keys."""
         os.write(self._master, text.encode())
 
+    def foreground(self) -> int:
+        """The process group that has the terminal."""
+        return os.tcgetpgrp(self._master)
+
     def resize(self, rows: int, columns: int) -> None:
         """Drag the window's corner."""
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from supervisor.errors import Refused, SourceError, SupervisorError, UsageError
 from supervisor.hook import Hook
-from supervisor.inbox import STOP_SIGNALS
+from supervisor.inbox import STOP_SIGNALS, Signal
 from supervisor.items import lay_out
 from supervisor.logs import Log
 from supervisor.model import File, Update, changes, entry_of
@@ -48,7 +48,7 @@ def build_and_check(asked: Asked, inbox: Inbox) -> int:
     settings = asked.settings
     problems = []
     if not _local(settings.sources):
-        problems.append("check: --manifest is missing: the file with the ConfigMaps and Secrets to check")
+        problems.append("check: --manifest or --watch-dir is missing: what is to be checked")
     if settings.safety.validate and not any("{}" in word for word in settings.safety.validate):
         problems.append("check: --validate needs {}, which stands for the folder to check: nothing is written to --configroot")
     if problems:
@@ -75,12 +75,12 @@ def _reap_until_done(worker: Thread, inbox: Inbox, processes: Processes) -> int:
     Thread(target=wake_when_done, daemon=True).start()
     stopped_by = 0
     while worker.is_alive():
-        for word in inbox.wait():
-            if isinstance(word, int) and word in STOP_SIGNALS:
-                if stopped_by:
-                    return word
-                stopped_by = word
-                processes.kill_hooks()  # then the worker sweeps up
+        word = inbox.wait()
+        if isinstance(word, Signal) and word in STOP_SIGNALS:
+            if stopped_by:
+                return word
+            stopped_by = word
+            processes.kill_hooks()  # then the worker sweeps up
         processes.reap()
     return stopped_by
 

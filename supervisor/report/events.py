@@ -37,6 +37,7 @@ _REASONS = {
 # So many at once, and one more each quarter of a minute.
 _BURST = 4
 _EACH_S = 15.0
+_FLUSH_S = 0.5
 _MESSAGE_MAX = 1000  # the API takes 1,024 bytes
 # Where the kubelet's mounts lead to: their folders are named after the pod.
 _POD_FOLDER = re.compile(r"/pods/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/")
@@ -78,6 +79,7 @@ class Events:
         self._pending: dict[Verdict, _Pending] = {}
         self._sent: dict[Verdict, _Sent] = {}
         self._is_denied = False
+        self._is_busy = False  # with something that may be written at once
 
     def put(self, outcome: Outcome) -> None:
         """Leave an outcome to be written when there is time; a newer one of its kind takes its place."""
@@ -86,7 +88,13 @@ class Events:
         with self._changed:
             before = self._pending.get(outcome.verdict)
             self._pending[outcome.verdict] = _Pending(outcome, time.time(), 1 + (before.times if before else 0))
-            self._changed.notify()
+            self._is_busy = True
+            self._changed.notify_all()
+
+    def flush(self) -> None:
+        """Before we leave: wait a moment for what is just being written. What has to wait for its turn is given up."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_busy, _FLUSH_S)
 
     def run(self) -> None:
         """Write what is pending, as often as we may, until it turns out that we have not the right."""
@@ -105,6 +113,8 @@ class Events:
                 delays = backoff()
             except Denied as error:
                 self._is_denied = True
+                with self._changed:
+                    self._set_busy(False)
                 self._log.warning("events.denied", f"no Events are written: {error}")
             except Unavailable as error:
                 self._put_back(verdict, pending, max(next(delays), error.retry_after_s))
@@ -113,6 +123,8 @@ class Events:
 
     def _take(self) -> tuple[Verdict, _Pending]:
         with self._changed:
+            if not self._pending:
+                self._set_busy(False)
             self._changed.wait_for(lambda: self._pending)
             verdict = next(iter(self._pending))
             return verdict, self._pending.pop(verdict)
@@ -122,7 +134,13 @@ class Events:
         with self._changed:
             newer = self._pending.get(verdict)
             self._pending[verdict] = newer._replace(times=newer.times + pending.times) if newer else pending
+            self._set_busy(False)
             self._changed.wait_for(lambda: False, wait_s)
+            self._set_busy(True)
+
+    def _set_busy(self, is_busy: bool) -> None:
+        self._is_busy = is_busy
+        self._changed.notify_all()
 
     def _write(self, verdict: Verdict, pending: _Pending) -> None:
         """Count up the last one if it said the same, and has not expired; else create one."""

@@ -55,7 +55,7 @@ def facts(settings: Settings, board: Board, health: Health, processes: Processes
                 "lists": source.contact.lists,
                 "watches": source.contact.watches,
             }
-            for source in board.sources.values()
+            for source in list(board.sources.values())
         ],
         "orphans_reaped": processes.orphans_reaped,
         "crashes": dict(board.crashes),

@@ -21,7 +21,13 @@ class Health:
     """Each question is answered by the reason why not; an empty one is a yes. A cluster that is away is never a reason."""
 
     def __init__(
-        self, settings: Settings, board: Board, inbox: Inbox, processes: Processes, is_stopping: Callable[[], bool]
+        self,
+        settings: Settings,
+        board: Board,
+        inbox: Inbox,
+        processes: Processes,
+        is_stopping: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._unhealthy_after_s = settings.report.unhealthy_after_s
         self._has_command = bool(settings.command)
@@ -30,6 +36,7 @@ class Health:
         self._inbox = inbox
         self._processes = processes
         self._is_stopping = is_stopping
+        self._clock = clock
         self._asked_at = 0.0
         self._asked_turn = -1
 
@@ -40,7 +47,7 @@ class Health:
     def why_not_started(self) -> str:
         """The first configuration is not on disk yet; without a source there is nothing to wait for."""
         if self._has_sources and not self._board.begun:
-            problems = [f"{source.name}: {source.problem}" for source in self._board.sources.values() if source.problem]
+            problems = [f"{source.name}: {source.problem}" for source in list(self._board.sources.values()) if source.problem]
             config = self._board.config
             problems += [config.last.outcome.reason] if config and config.last.outcome.reason else []
             return "; ".join(["no configuration is live yet", *problems])
@@ -56,7 +63,7 @@ class Health:
 
     def _why_main_is_stuck(self) -> str:
         """Whether the main thread still turns: each probe wakes it, and looks whether it did so after an earlier one."""
-        now = time.monotonic()
+        now = self._clock()
         if self._asked_turn != self._inbox.turns:
             self._asked_turn, self._asked_at = self._inbox.turns, now
             self._inbox.wake()

@@ -132,12 +132,12 @@ class Server:
         self._poll = select.poll()
         self._clients: dict[int, _Client] = {}  # the oldest first
         self._accepts_from = 0.0
-        self.evicted = 0
-        """Clients that had to go for newer ones."""
 
     def run(self) -> None:
         """Serve, for ever. With no client there is no deadline, and we sleep."""
-        self._clients.clear()
+        for client in self._clients.values():  # if we were here before, and something went wrong
+            client.socket.close()
+        self._clients, self._poll = {}, select.poll()
         self._poll.register(self._listening, select.POLLIN)
         while True:
             ready = self._poll.poll(self._timeout_ms())
@@ -172,7 +172,6 @@ class Server:
                 return
             if len(self._clients) == CLIENTS_MAX:
                 self._close(next(iter(self._clients.values())))
-                self.evicted += 1
             accepted.setblocking(False)
             self._clients[accepted.fileno()] = client = _Client(accepted, _talk(accepted, self._answer))
             self._poll.register(accepted, select.POLLIN)

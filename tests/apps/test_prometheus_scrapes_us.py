@@ -51,6 +51,9 @@ class Prometheus:
         return float(found[0]["value"][1]) if found else None
 
 
+pytestmark = pytest.mark.apps
+
+
 @pytest.mark.skipif(not shutil.which("prometheus"), reason="no prometheus")
 def test_a_prometheus_that_we_supervise_scrapes_us(start: Start, tmp_path: Path, root: Path) -> None:
     """It gets its configuration from us, finds us in it, and shows of itself that it has taken the next one."""

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import needs_root
 from tests.inits import Init, every_init
-from tests.running import AS_PID1, SUPERVISOR, program
+from tests.running import AS_PID1, SUPERVISOR, descendants, eventually, program
 from tests.terminal import Terminal, terminal
 
 ECHO = 'echo re""ady; while read line; do echo "got <$line>"; done; exit 3'
@@ -33,12 +33,11 @@ def answers(screen: Terminal, question: str) -> None:
     screen.wait_for(f"{question}-42")
 
 
-@every_init("session")
-def test_ctrl_z_gives_the_shell_its_prompt_and_fg_goes_on(init: Init, tmp_path: Path) -> None:
+def test_ctrl_z_gives_the_shell_its_prompt_and_fg_goes_on(tmp_path: Path) -> None:
     """The terminal is the shell's meanwhile, and the command's again afterwards. tini leaves the shell hanging."""
     (tmp_path / "script").write_text(ECHO)
     with shell() as screen:
-        screen.type(f"{' '.join([*init.words, *init.told()])} -- sh {tmp_path}/script\n")
+        screen.type(f"{LINE} -- sh {tmp_path}/script\n")
         screen.wait_for("ready")
         for number in ("one", "two", "three"):
             screen.type(f"{number}\n")
@@ -54,6 +53,24 @@ def test_ctrl_z_gives_the_shell_its_prompt_and_fg_goes_on(init: Init, tmp_path: 
         screen.type("echo code $?\n")
 
         screen.wait_for("code 3")
+
+
+def test_fg_gives_the_command_the_terminal_before_it_asks_for_it() -> None:
+    """So that the first key reaches it."""
+    with shell() as screen:
+        screen.type(f"{LINE} -- sh -c 'echo re\"\"ady $$; exec sleep 60'\n")
+        screen.wait_for("ready [0-9]+\r")
+        pid = int(re.findall("ready ([0-9]+)", screen.seen)[0])
+        assert screen.foreground() == pid
+        screen.type("\x1a")
+        screen.wait_for("Stopped")
+        answers(screen, "prompt")
+        assert screen.foreground() == screen.process.pid
+        screen.type("fg\n")
+
+        eventually(lambda: screen.foreground() == pid, "the command has the terminal")
+        screen.type("\x03")
+        screen.wait_for(r"\^C(.|\n)*2> $")
 
 
 @every_init("session")
@@ -96,9 +113,12 @@ def test_bg_lets_the_command_run_without_the_terminal(tmp_path: Path) -> None:
 
 def test_a_job_that_was_started_in_the_background_can_be_brought_to_the_foreground(tmp_path: Path) -> None:
     """A shell sends no CONT to a job that runs: it is when the command wants to read that we hand the terminal on."""
-    (tmp_path / "script").write_text(f'until [ -e {tmp_path}/now ]; do sleep 0.01; done; read line; echo "got <$line>"')
+    (tmp_path / "script").write_text(
+        f'echo re""ady; until [ -e {tmp_path}/now ]; do sleep 0.01; done; read line; echo "got <$line>"'
+    )
     with shell() as screen:
         screen.type(f"{LINE} -- sh {tmp_path}/script &\n")
+        screen.wait_for("ready")
         answers(screen, "prompt")
         screen.type("fg\n")
         screen.wait_for(r"fg\r\n.*script")
@@ -152,9 +172,9 @@ def test_a_job_that_ended_in_the_background_leaves_the_terminal_alone(tmp_path: 
         screen.type("bg\n")
         answers(screen, "prompt")
         (tmp_path / "now").touch()
-        screen.type("wait\n")
-        screen.wait_for("Done")
+        eventually(lambda: not descendants(screen.process.pid), "the job has ended")
 
+        assert screen.foreground() == screen.process.pid
         answers(screen, "still")
 
 
@@ -196,9 +216,11 @@ def test_keys_and_resizing_reach_the_command_once(init: Init, as_pid1: bool) -> 
 
 
 @every_init("session")
-def test_a_session_of_its_own_takes_the_terminal_over(init: Init) -> None:
+@pytest.mark.parametrize("as_pid1", [pytest.param(True, marks=needs_root, id="pid1"), pytest.param(False, id="child")])
+def test_a_session_of_its_own_takes_the_terminal_over(init: Init, as_pid1: bool) -> None:
     """If we lead ours, as the first process of `docker run -it` does. The HUP and CONT of that are not forwarded."""
-    with terminal(*init.words, *init.told(session=""), "--", *program("show_signals", "4")) as screen:
+    lead = [*AS_PID1, "setsid", "--ctty"] if as_pid1 else []
+    with terminal(*lead, *init.words, *init.told(session=""), "--", *program("show_signals", "4")) as screen:
         screen.wait_for("ready")
         screen.type("\x03")
         screen.wait_for("signal 2\r")

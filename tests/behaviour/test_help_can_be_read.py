@@ -150,6 +150,7 @@ def test_a_shell_completes_options_values_and_side_commands(shell: str, installe
         completed(opened, "config-supervisor doc", "config-supervisor doctor")
 
 
+@pytest.mark.plain
 def test_the_program_is_the_one_of_this_checkout() -> None:
     """So that what is tested here is what is developed here."""
     assert SUPERVISOR[0] == sys.executable

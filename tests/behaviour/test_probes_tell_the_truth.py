@@ -200,6 +200,7 @@ def test_a_port_that_is_not_allowed_is_a_clear_error(start: Start) -> None:
     assert running.wait_for_event("start.failed")["message"] == "cannot listen on 127.0.0.1:80 (--listen): Permission denied"
 
 
+@pytest.mark.plain
 def test_without_listen_nothing_of_it_is_imported(start: Start, manifest: Manifest, root: Path) -> None:
     """No server, no metrics library, no page: not with a source either."""
     running = start(

@@ -200,7 +200,7 @@ def test_check_tells_wrong_usage(root: Path) -> None:
 
     assert said.code == 2
     assert said.err.splitlines() == [
-        "config-supervisor: check: --manifest is missing: the file with the ConfigMaps and Secrets to check",
+        "config-supervisor: check: --manifest or --watch-dir is missing: what is to be checked",
         "config-supervisor: check: --validate needs {}, which stands for the folder to check: nothing is written to --configroot",
     ]
 

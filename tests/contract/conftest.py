@@ -5,15 +5,18 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.conftest import Start
 from tests.running import Running, program
+from tests.side import side
 from tests.stand_ins.api import StandInApi
-from tests.stand_ins.client import Api, Client
+from tests.stand_ins.client import Api, ApiError, Client, Kind, Object, Raw, Text
 from tests.stand_ins.real_api import RealApi
 
 _names = itertools.count(1)
@@ -55,14 +58,62 @@ def name() -> str:
     return f"app-{next(_names)}"
 
 
-class App:
-    """The real program with a small app as its command, kept equal to one ConfigMap."""
+class Watched:
+    """An object that the program follows, and the option by which it does: by its name, or by a label that only it has."""
 
-    def __init__(self, start: Start, kubeconfig: Path, name: str, root: Path, *options: str) -> None:
+    def __init__(self, client: Client, kind: Kind, name: str, *, by_label: bool = False) -> None:
+        self.kind: Kind = kind
+        self.name = name
+        self._client = client
+        self._labels = {"app.example.com/name": name}
+        self.selector = f"app.example.com/name={name}"
+        self.option = f"--{kind.lower()}-selector={self.selector}" if by_label else f"--{kind.lower()}={name}"
+
+    def create(self, data: Text = None, binary_data: Raw = None) -> None:
+        """Create it."""
+        self._client.create(self.kind, "default", self.name, data, binary_data, self._labels)
+
+    def replace(self, data: Text = None, labels: Text = None) -> None:
+        """Replace it, with more labels."""
+        self._client.replace(self.kind, "default", self.name, data, labels={**self._labels, **(labels or {})})
+
+    def delete(self) -> None:
+        """Delete it."""
+        self._client.delete(self.kind, "default", self.name)
+
+    def anew(self, client: Client) -> Watched:
+        """The same, by another connection: the API was down."""
+        other = Watched(client, self.kind, self.name)
+        other._labels, other.option = self._labels, self.option
+        return other
+
+
+def give_rights(api: RealApi, *options: str) -> None:
+    """Let the pod's account do what `config-supervisor rbac` says that these options need, and nothing else."""
+    client = api.client()
+    api.namespace("production")
+    for document in yaml.safe_load_all(side("rbac", *options, "--service-account=production/app").out):
+        path = path_of_any(document)
+        name = document["metadata"]["name"]
+        with suppress(ApiError):  # there is none of an earlier test
+            client.delete_raw(f"{path}/{name}")
+        client.create_raw(path, document)
+
+
+def path_of_any(document: Object) -> str:
+    """Where the API serves objects of its kind in its namespace."""
+    group = "/api/v1" if document["apiVersion"] == "v1" else f"/apis/{document['apiVersion']}"
+    return f"{group}/namespaces/{document['metadata']['namespace']}/{document['kind'].lower()}s"
+
+
+class App:
+    """The real program with a small app as its command, kept equal to one object."""
+
+    def __init__(self, start: Start, kubeconfig: Path, option: str, root: Path, *options: str) -> None:
         self._file = root / "key"
         self.running: Running = start(
             f"--kubeconfig={kubeconfig}",
-            f"--configmap={name}",
+            option,
             f"--configroot={root}",
             "--reload-interval=0",
             *options,
@@ -87,9 +138,27 @@ def app(start: Start, api: Api, tmp_path: Path, name: str, root: Path) -> Callab
     """Start the program and its app for the ConfigMap `name`."""
 
     def start_app(*options: str, kubeconfig: Path | None = None) -> App:
-        return App(start, kubeconfig or api.write_kubeconfig(tmp_path / "kubeconfig"), name, root, *options)
+        return App(start, kubeconfig or api.write_kubeconfig(tmp_path / "kubeconfig"), f"--configmap={name}", root, *options)
 
     return start_app
+
+
+@pytest.fixture(params=["ConfigMap", "Secret", "ConfigMap by label", "Secret by label"])
+def watched(request: pytest.FixtureRequest, client: Client, name: str) -> Watched:
+    """An object of either kind, which is followed by its name or by its label."""
+    kind, *by_label = request.param.split(" ", 1)
+    return Watched(client, kind, name, by_label=bool(by_label))
+
+
+@pytest.fixture
+def follow(start: Start, api: Api, tmp_path: Path, watched: Watched, root: Path) -> Callable[..., App]:
+    """Start the program and its app for the object, with the least rights, where there are rights."""
+    if isinstance(api, RealApi):
+        give_rights(api, watched.option)
+        kubeconfig = api.write_kubeconfig(tmp_path / "kubeconfig", token="pod-token")
+    else:
+        kubeconfig = api.write_kubeconfig(tmp_path / "kubeconfig")
+    return lambda *options: App(start, kubeconfig, watched.option, root, *options)
 
 
 def in_a_pod(api: RealApi, account: Path, token: str) -> dict[str, Any]:

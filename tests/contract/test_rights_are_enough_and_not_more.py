@@ -118,6 +118,33 @@ def test_rbac_prints_no_more_than_is_needed(allow: Allow) -> None:
     }
 
 
+def test_a_selector_needs_all_of_its_kind_and_secrets_are_a_kind(allow: Allow) -> None:
+    """RBAC knows no labels."""
+    documents = allow("--configmap=production/a", "--configmap-selector=production/app=web", "--secret=production/s")
+    (rules,) = (document["rules"] for document in documents if document["kind"] == "Role")
+
+    assert rules == [
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list", "watch"]},
+        {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["s"], "verbs": ["list", "watch"]},
+    ]
+
+
+@needs_root
+def test_secrets_and_selectors_work_with_what_rbac_prints(
+    api: RealApi, client: Client, allow: Allow, start: Start, name: str, root: Path, tmp_path: Path
+) -> None:
+    """All ConfigMaps with a label, and one Secret by its name."""
+    client.create("ConfigMap", "production", name, {"key": "1"}, labels={"app": name})
+    client.create("Secret", "production", f"{name}-s", {"password": "canary"})
+    options = (f"--configmap-selector=production/app={name}", f"--secret=production/{name}-s")
+    allow(*options)
+    running = start(*options, f"--configroot={root}", **in_pod(api, tmp_path), command=program("show_config", f"{root}/key"))
+    running.out.wait_for("^started '1'$")
+
+    assert (root / "password").read_text() == "canary"
+    assert running.events("source.problem") == []
+
+
 @needs_root
 def test_without_the_right_to_write_events_one_line_says_so(
     api: RealApi, client: Client, allow: Allow, start: Start, name: str, root: Path, tmp_path: Path
@@ -159,6 +186,21 @@ def test_outside_of_a_pod_events_lie_on_the_configmap(
     assert "--validate" in found["ConfigRefused"]["message"]
     assert "canary" not in json.dumps(list(found.values()))
     assert found["ConfigApplied"]["involvedObject"]["kind"] == "ConfigMap"
+
+
+def test_the_event_of_a_change_that_killed_the_command_is_not_lost(
+    api: RealApi, client: Client, start: Start, name: str, root: Path, tmp_path: Path
+) -> None:
+    """We leave at once when the command has died of it, but for the moment that the Event takes."""
+    client.create("ConfigMap", "default", name, {"key": "good"})
+    options = (kubeconfig(api, tmp_path), f"--configmap={name}", f"--configroot={root}", "--events", "--settle=0.5")
+    dies = f"trap 'grep -q bad {root}/key && exit 9' HUP; echo started; while :; do sleep 0.05; done"
+    running = start(*options, "--reload-interval=0", command=["sh", "-c", dies])
+    running.wait_for_event("config.applied")
+    client.replace("ConfigMap", "default", name, {"key": "bad"})
+
+    assert running.wait() == 9
+    assert {"ConfigRolledBack"} <= {event["reason"] for event in events(client, "default", name)}
 
 
 def test_what_happens_again_is_counted_up(

@@ -1,29 +1,71 @@
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.laws.folders import passing_folder
 from tests.running import program
 
 View = dict[str, str | None]
 
-OLD = {"a": "old a", "conf.d/x": "old x", "gone": "old", "real/stays": "old"}
-NEW = {"a": "new a", "conf.d/x": "new x", "conf.d/y": "y", "fresh": "f", "real/z": "z", "shadow": "new", "deep/er/est": "d"}
+OLD = {"a": "old a", "conf.d/x": "old x", "gone": "old", "real/stays": "old", "was/a/folder": "old", "was_file": "old"}
+NEW = {
+    "a": "new a",
+    "conf.d/x": "new x",
+    "conf.d/y": "y",
+    "fresh": "f",
+    "real/z": "z",
+    "shadow": "new",
+    "deep/er/est": "d",
+    "real/stays": "old",
+    "was": "file",
+    "was_file/a": "folder",
+}
 OTHER = {"a": "other a", "conf.d/x": "new x", "shadow": "other"}
 NAMES = sorted({*OLD, *NEW})
 
 
-def publish(root: Path, snapshot: dict[str, str], cut: int = 0) -> int | None:
-    """Publish in a process of its own, killed before change number `cut`. Returns the number of changes, None if killed."""
-    done = subprocess.run(program("publish", str(root), json.dumps(snapshot), str(cut)), stdout=subprocess.PIPE, check=False)
-    if done.returncode == -9:
-        return None
-    assert done.returncode == 0
-    return int(done.stdout)
+class Publisher:
+    """Publishes in processes of their own."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(program("publish"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def publish(self, root: Path, wanted: dict[str, str], layout: str = "atomic", cut: int = 0) -> int | None:
+        """Publish, killed before change number `cut`. Returns the number of changes, None if killed."""
+        assert self._process.stdin
+        assert self._process.stdout
+        words = {"root": str(root), "wanted": wanted, "layout": layout, "cut": cut}
+        self._process.stdin.write(json.dumps(words) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline().strip()
+        return None if answer == "killed" else int(answer)
+
+    def close(self) -> None:
+        """End it."""
+        self._process.communicate()
+
+
+@pytest.fixture(scope="module")
+def publisher() -> Iterator[Publisher]:
+    """One for all tests."""
+    made = Publisher()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder in memory: there are thousands of runs."""
+    with passing_folder() as folder:
+        yield folder
 
 
 def image(root: Path) -> Path:
@@ -36,7 +78,7 @@ def image(root: Path) -> Path:
 
 def seen(root: Path) -> View:
     """What a reader gets by opening each name."""
-    return {name: (root / name).read_text() if (root / name).exists() else None for name in NAMES}
+    return {name: (root / name).read_text() if (root / name).is_file() else None for name in NAMES}
 
 
 def view(snapshot: dict[str, str], **more: str) -> View:
@@ -48,10 +90,10 @@ def check_tidy(root: Path, snapshot: dict[str, str]) -> None:
     """Exactly the wanted names, at most two generations, no leftovers, and what is foreign as it was."""
     assert seen(root) == view(snapshot)
     assert (root / "real" / "own").read_text() == "foreign"
-    hidden = [path.name for folder in (root, root / "real") for path in folder.iterdir() if path.name.startswith("..")]
-    generations = [name for name in hidden if name != "..data"]
+    hidden = {path.name for path in root.rglob("..*") if path.parent.name[:2] != ".."}
+    generations = hidden - {"..data", "..good", "..files"}
     assert len(generations) <= 2
-    assert all(len(name) == len("..0123456789ab-01234567") and (root / name).is_dir() for name in generations)
+    assert all(re.fullmatch(r"\.\.[0-9a-f]{12}-[0-9a-f]{8}", name) and (root / name).is_dir() for name in generations)
     names = {path.name for path in root.iterdir() if not path.name.startswith("..")}
     assert names == {name.split("/")[0] for name in snapshot} | {"real"}
     assert {path.name for path in (root / "real").iterdir()} == {"own"} | {
@@ -60,22 +102,24 @@ def check_tidy(root: Path, snapshot: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("start_with", ["the image alone", "an old revision"])
-def test_killed_at_any_step_a_reader_sees_all_old_or_all_new_and_the_next_run_heals(tmp_path: Path, start_with: str) -> None:
+def test_killed_at_any_step_a_reader_sees_all_old_or_all_new_and_the_next_run_heals(
+    place: Path, publisher: Publisher, start_with: str
+) -> None:
     """Every change of the file system, from the first to the last of a publish; then another revision is published in full."""
-    before = image(tmp_path / "before")
+    before = image(place / "before")
     if start_with == "an old revision":
-        publish(before, OLD)
+        publisher.publish(before, OLD)
     old = seen(before)
     assert old == view(OLD if start_with == "an old revision" else {}, shadow="of the image")
     views, cut = [], 0
     while True:
         cut += 1
-        root = tmp_path / f"cut-{cut}"
+        root = place / f"cut-{cut}"
         shutil.copytree(before, root, symlinks=True)
-        changes = publish(root, NEW, cut)
+        changes = publisher.publish(root, NEW, cut=cut)
         views.append(seen(root))
         assert views[-1] in (old, view(NEW)), f"torn by a cut before change {cut}"
-        publish(root, OTHER if changes is None else NEW)
+        publisher.publish(root, OTHER if changes is None else NEW)
         check_tidy(root, OTHER if changes is None else NEW)
         shutil.rmtree(root)
         if changes is not None:
@@ -87,16 +131,45 @@ def test_killed_at_any_step_a_reader_sees_all_old_or_all_new_and_the_next_run_he
     assert views == sorted(views, key=lambda found: found != old), "the new one never turns back into the old one"
 
 
-def test_the_run_that_follows_a_cut_finishes_the_same_revision(tmp_path: Path) -> None:
-    """As a container does that is started again with the same ConfigMap."""
-    before = image(tmp_path / "before")
-    publish(before, OLD)
-    for cut in range(1, 100):
-        root = tmp_path / f"cut-{cut}"
+# Before, at the cut, and after it. A container keeps its layout, or is started anew with another one.
+ONES = [("atomic",) * 3, ("files",) * 3, ("atomic", "files", "files"), ("files", "atomic", "atomic")]
+OTHERS = sorted(set(itertools.product(["atomic", "files"], repeat=3)) - set(ONES))
+
+
+@pytest.mark.parametrize("layouts", [*ONES, *(pytest.param(one, marks=pytest.mark.slow) for one in OTHERS)], ids="-".join)
+@pytest.mark.parametrize("then", [NEW, OTHER], ids=["the same again", "another one"])
+def test_killed_at_any_step_the_next_run_finishes(
+    place: Path, publisher: Publisher, layouts: tuple[str, str, str], then: dict[str, str]
+) -> None:
+    """The same revision, as a restarted container does, or another one; with either layout, before, at the cut and after it."""
+    before_layout, layout, next_layout = layouts
+    before = image(place / "before")
+    publisher.publish(before, OLD, before_layout)
+    for cut in range(1, 300):
+        root = place / f"cut-{cut}"
         shutil.copytree(before, root, symlinks=True)
-        changes = publish(root, NEW, cut)
-        publish(root, NEW)
-        check_tidy(root, NEW)
+        changes = publisher.publish(root, NEW, layout, cut)
+        publisher.publish(root, then, next_layout)
+        check_tidy(root, then)
+        shutil.rmtree(root)
+        if changes is not None:
+            return
+    pytest.fail("it never finished")
+
+
+def test_killed_at_any_step_each_plain_file_is_old_or_new(place: Path, publisher: Publisher) -> None:
+    """One that both revisions have is never missing, and none is torn. What the image brought is there until it is replaced."""
+    before = image(place / "before")
+    publisher.publish(before, OLD, "files")
+    old, new = seen(before), view(NEW)
+    for cut in range(1, 300):
+        root = place / f"cut-{cut}"
+        shutil.copytree(before, root, symlinks=True)
+        changes = publisher.publish(root, NEW, "files", cut)
+        found = seen(root)
+        for name in NAMES:
+            assert found[name] in {old[name], new[name]}, f"{name} after a cut before change {cut}"
+        assert (root / "real/own").read_text() == "foreign"
         shutil.rmtree(root)
         if changes is not None:
             return

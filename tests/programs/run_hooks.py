@@ -33,7 +33,7 @@ def run() -> None:
 threading.Thread(target=run, daemon=True).start()
 is_over = False
 while not is_over:
-    is_over = any(isinstance(word, Applied) for word in inbox.wait())
+    is_over = isinstance(inbox.wait(), Applied)
     processes.reap()
 children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
 zombies = sum(") Z " in Path(f"/proc/{child}/stat").read_text() for child in children)

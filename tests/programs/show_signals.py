@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-wanted = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}
+wanted = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 for number in wanted:
     signal.signal(number, lambda *_: None)
 signal.pthread_sigmask(signal.SIG_BLOCK, wanted)

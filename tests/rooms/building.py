@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from supervisor.model import ConfigObject, File, Origin, Snapshot
 from supervisor.tree import Tree
@@ -46,9 +46,9 @@ def publish(tree: Tree, files: Mapping[str, str | bytes], mode: int = 0o666) -> 
 
 
 @contextmanager
-def opened(root: Path) -> Iterator[Tree]:
+def opened(root: Path, **settings: Any) -> Iterator[Tree]:
     """A tree that gives its lock back, as the end of its process would."""
-    tree = Tree(str(root))
+    tree = Tree(str(root), **settings)
     try:
         yield tree
     finally:
@@ -84,8 +84,10 @@ def everything(root: Path) -> dict[str, tuple[object, ...]]:
 
 
 def generations(root: Path) -> list[str]:
-    """The names of ours in a folder, but for `..data`, `..good` and `..refused`."""
-    return sorted(name for name in os.listdir(root) if name.startswith("..") and name not in {"..data", "..good", "..refused"})
+    """The names of ours in a folder, but for `..data`, `..good`, `..refused` and `..files`."""
+    return sorted(
+        name for name in os.listdir(root) if name.startswith("..") and name not in {"..data", "..good", "..refused", "..files"}
+    )
 
 
 def within(call: Callable[[], T], deadline_s: float = DEADLINE_S) -> T:

@@ -488,7 +488,16 @@ def test_new_names_win_over_those_of_the_go_program(old: str, option: str, text:
     assert at(read(**(rest | {old: text, variable(option): ""})), path) == value
 
 
-@pytest.mark.parametrize("flag", ["--running-in-cluster", "--running-in-cluster=true", "--running-in-cluster=false"])
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--running-in-cluster",
+        "--running-in-cluster=true",
+        "--running-in-cluster=false",
+        "--running-in-cluster=1",
+        "--running-in-cluster=T",
+    ],
+)
 def test_a_flag_of_the_go_program_is_taken_without_a_word(flag: str) -> None:
     """We find out by ourselves where we run."""
     assert read(flag, *SIDECAR) == read(*SIDECAR)

@@ -10,7 +10,10 @@ from tests.rooms.building import wanted, within
 ONE, TWO, THREE = (wanted({"key": text}) for text in ("one", "two", "three"))
 
 
-def texts(objects: tuple[ConfigObject, ...] | None) -> list[str]:
+Objects = tuple[ConfigObject, ...] | None
+
+
+def texts(objects: Objects) -> list[str]:
     """The content of each object's only key."""
     assert objects is not None
     return [found.data["key"].decode() for found in objects]
@@ -49,7 +52,7 @@ def test_objects_come_in_the_order_of_the_sources() -> None:
 def test_nothing_is_wanted_before_every_source_has_spoken() -> None:
     """Half a configuration is none."""
     desired = Desired(("a", "b"))
-    heard: list[tuple[int, tuple[ConfigObject, ...] | None]] = []
+    heard: list[tuple[int, Objects]] = []
     waiting = Thread(target=lambda: heard.append(desired.wait(0)), daemon=True)
     waiting.start()
     desired.put("a", (ONE,))
@@ -77,7 +80,7 @@ def test_waiting_for_something_newer_ends_when_it_comes() -> None:
     desired = Desired(("a",))
     desired.put("a", (ONE,))
     serial, _ = desired.wait(0)
-    heard: list[tuple[int, tuple[ConfigObject, ...] | None]] = []
+    heard: list[tuple[int, Objects]] = []
     waiting = Thread(target=lambda: heard.append(desired.wait(serial)), daemon=True)
     waiting.start()
     waiting.join(0.02)
@@ -110,3 +113,39 @@ def test_a_pause_is_as_long_as_asked_for_when_nothing_comes() -> None:
 
     assert not desired.is_newer(1, 0.03)
     assert time.monotonic() - began >= 0.03
+
+
+def test_who_waits_is_told_to_fall_back_when_a_source_cannot_tell() -> None:
+    """Once; and then waits on for all of them."""
+    desired = Desired(("a", "b"))
+    desired.put("a", (ONE,))
+    desired.fall_back()
+
+    assert within(lambda: desired.wait(0)) == (0, None)
+    desired.put("b", (TWO,))
+    assert texts(within(lambda: desired.wait(0))[1]) == ["one", "two"]
+
+
+def test_who_waits_already_is_woken_to_fall_back() -> None:
+    """As a problem is heard of."""
+    desired = Desired(("a",))
+    heard: list[tuple[int, Objects]] = []
+    waiting = Thread(target=lambda: heard.append(desired.wait(0)), daemon=True)
+    waiting.start()
+    desired.fall_back()
+    waiting.join(10)
+
+    assert heard == [(0, None)]
+
+
+def test_nobody_falls_back_when_all_have_spoken() -> None:
+    """A source may lose its contact later: what it said holds."""
+    desired = Desired(("a",))
+    desired.fall_back()
+    desired.put("a", (ONE,))
+    serial, objects = within(lambda: desired.wait(0))
+    desired.fall_back()
+    desired.put("a", (TWO,))
+
+    assert texts(objects) == ["one"]
+    assert texts(within(lambda: desired.wait(serial))[1]) == ["two"]
