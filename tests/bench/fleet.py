@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,15 @@ from tests.bench.cluster import Cluster, ConfigMap
 from tests.bench.contenders import Contender, Told, app
 from tests.bench.footprint import cpu_ms
 from tests.bench.propagation import SMALL
-from tests.bench.rounds import interleave, say
+from tests.bench.rounds import Samples, interleave, say
 from tests.bench.rows import Budget, Row, number, spread
 from tests.stand_ins.real_api import RealApi
 
+_UPDATE = (
+    ("PUT sent → the last of {} told", "last", "ms"),
+    ("the API server's processor time for an update of {}", "server", "ms"),
+)
+_BACK = "API server back → all {} told of the next PUT"
 _OUTAGE_S = 5.0
 _STARTED_AT_ONCE = 4
 
@@ -44,56 +49,57 @@ class Fleet:
 
 
 def rows(cluster: Cluster, *, quick: bool) -> Iterator[Row]:
-    """40 beside 40 floors, and the API server away; then 100."""
-    size, rounds = (3, 2) if quick else (40, 20)
-    say(f"{size} instances, and as many floors")
-    with _fleet(cluster, "ours", size) as ours, _fleet(cluster, "floor", size) as floor:
+    """40 beside 40 floors; 40 when the API server has been away, and the same for floors; then 100."""
+    few, many, rounds, turns = (3, 5, 2, 1) if quick else (40, 100, 20, 5)
+    say(f"{few} instances, and as many floors")
+    with _fleet(cluster, "ours", few) as ours, _fleet(cluster, "floor", few) as floor:
         samples = interleave({"ours": ours.update, "floor": floor.update}, rounds)
-        what = f"PUT sent → the last of {size} told"
-        yield Row(what, "ms", samples["ours"]["last"], "floor", samples["floor"]["last"], Budget("times", 1.5))
-        what = f"the API server's processor time for an update of {size}"
-        yield Row(what, "ms", samples["ours"]["server"], "floor", samples["floor"]["server"])
-        yield from _outage_rows(cluster.api, {"ours": ours, "floor": floor}, 1 if quick else 5)
-    size = 5 if quick else 100
-    say(f"{size} instances on one API server")
-    with _fleet(cluster, "ours", size) as ours:
+    yield from _update_rows(samples, few, Budget("times", 1.5))
+    with _fleet(cluster, "ours", few) as ours:
+        back, note = _outages(ours, turns)
+    with _fleet(cluster, "floor", few) as floor:
+        floors_back, _ = _outages(floor, turns)
+    yield Row(_BACK.format(few), "s", back, "floor", floors_back, Budget("at most", 2.0), note)
+    say(f"{many} instances on one API server")
+    with _fleet(cluster, "ours", many) as ours:
         samples = interleave({"ours": ours.update}, rounds)
-    yield Row(f"PUT sent → the last of {size} told", "ms", samples["ours"]["last"])
-    yield Row(f"the API server's processor time for an update of {size}", "ms", samples["ours"]["server"])
+        back, note = _outages(ours, turns)
+    yield from _update_rows(samples, many)
+    yield Row(_BACK.format(many), "s", back, note=note)
 
 
-def _outage_rows(api: RealApi, fleets: Mapping[str, Fleet], rounds: int) -> Iterator[Row]:
-    """The API server is killed, and is back after about 5 s: when it says that it is ready, the next version is PUT at once."""
-    say("the API server is away")
-    takes_s, last = 0.0, {name: list[float]() for name in fleets}
-    away_s, told_s = list[float](), list[float]()
-    for turn in range(-1, rounds):  # the first only shows how long the server takes to start
+def _update_rows(samples: Samples, size: int, budget: Budget | None = None) -> Iterator[Row]:
+    against = "floor" if "floor" in samples else ""
+    for what, metric, unit in _UPDATE:
+        theirs = samples[against][metric] if against else None
+        yield Row(what.format(size), unit, samples["ours"][metric], against, theirs, budget if metric == "last" else None)
+
+
+def _outages(fleet: Fleet, turns: int) -> tuple[list[float], str]:
+    """Kill the API server, let it be back after about 5 s, and PUT the next version as soon as it says that it is ready.
+
+    Returns how many s it took from that PUT until the last member was told, and a note on how that was spread.
+    """
+    say(f"the API server of {len(fleet.members)} is away")
+    takes_s = 0.0
+    away_s, last_s, all_s = list[float](), list[float](), list[float]()
+    for turn in range(-1, turns):  # the first only shows how long the server takes to start
         began = time.monotonic()
-        api.kill()
+        fleet.api.kill()
         time.sleep(max(0.0, _OUTAGE_S - takes_s) if turn >= 0 else 0)
         starts = time.monotonic()
-        api.start()
+        fleet.api.start()
         takes_s = time.monotonic() - starts
-        if turn >= 0:
-            away_s.append(time.monotonic() - began)
-        for name, arrivals_s in _update_all(fleets).items():
-            if turn >= 0:
-                last[name].append(max(arrivals_s))
-                told_s += arrivals_s if name == "ours" else []
-    what = f"API server back → all {len(fleets['ours'].members)} told of the next PUT"
-    tenth, ninetieth = spread(told_s) or (min(told_s), max(told_s))
-    away = f"away for {number(median(away_s))} s"
-    note = f"{away}; told after {number(median(told_s))} s (median), p10–p90 {number(tenth)}–{number(ninetieth)} s"
-    yield Row(what, "s", last["ours"], "floor", last["floor"], Budget("at most", 2.0), note)
-
-
-def _update_all(fleets: Mapping[str, Fleet]) -> dict[str, list[float]]:
-    """PUT to each fleet, on a new connection; s until each member was told."""
-    sent_ns = {}
-    for name, fleet in fleets.items():
+        away_s.append(time.monotonic() - began)
         fleet.configmap.close()
-        sent_ns[name], _ = fleet.configmap.put()
-    return {name: [(told.at_ns - sent_ns[name]) / 1e9 for told in fleet.told()] for name, fleet in fleets.items()}
+        sent_ns, _ = fleet.configmap.put()
+        told_s = [(told.at_ns - sent_ns) / 1e9 for told in fleet.told()]
+        if turn >= 0:
+            last_s.append(max(told_s))
+            all_s += told_s
+    tenth, ninetieth = spread(all_s) or (min(all_s), max(all_s))
+    away = f"away for {number(median(away_s[1:]))} s"
+    return last_s, f"{away}; told after {number(median(all_s))} s (median), p10–p90 {number(tenth)}–{number(ninetieth)} s"
 
 
 @contextmanager
