@@ -12,7 +12,7 @@ EXAMPLES := nginx prometheus postgresql haproxy
 BUNDLE := dist/bundle/config-supervisor
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-apps test-all bundle test-bundle images test-images lint bench bench-init bench-quick clean
+.PHONY: help run test test-slow test-apps test-all faults bundle test-bundle images test-images lint bench bench-init bench-quick clean
 
 help:  ## show this
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
@@ -26,8 +26,11 @@ run: .venv/ready  ## run a small app under the supervisor, and reload it when yo
 test: .venv/ready  ## the default tests: under three minutes
 	$(BIN)/python -m pytest -m "not slow and not apps"
 
-test-slow: .venv/ready  ## what the default tests leave out: the long faults
-	$(BIN)/python -m pytest -m "slow and not apps"
+test-slow: .venv/ready  ## what the default tests leave out, but for the faults
+	$(BIN)/python -m pytest -m "slow and not apps" --ignore=tests/faults
+
+faults: .venv/ready  ## every fault that is tried, long ones too, and a table of what happened; with KUBEBUILDER_ASSETS
+	$(BIN)/python -m pytest tests/faults
 
 test-apps: .venv/ready  ## the real apps of tests/apps/packages.txt, as far as they are installed
 	$(BIN)/python -m pytest -m apps

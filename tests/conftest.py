@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,6 +17,10 @@ from tests.running import Lines, Running, program
 Start = Callable[..., Running]
 Manifest = Callable[..., Path]
 HttpApp = Callable[..., tuple[str, Lines]]
+
+# A shell ignores these for what it runs in the background, and the programs under test would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make namespaces")
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,15 @@ pytestmark = needs_root
 
 Follow = Callable[..., Running]
 AsUser = Callable[..., tuple[str, ...]]
-SECRET = "kind: Secret\nmetadata: {name: s}\nstringData: {d__secret: %r}\n---\n"
+BOTH = """\
+kind: Secret
+metadata: {{name: s}}
+stringData: {{d__secret: {0!r}}}
+---
+kind: ConfigMap
+metadata: {{name: app}}
+data: {{key: {0!r}}}
+"""
 
 
 @pytest.fixture(params=["atomic", "files"])
@@ -54,11 +63,11 @@ def as_user(tmp_path: Path) -> Callable[..., tuple[str, ...]]:
 
 
 @pytest.fixture
-def follow(start: Start, manifest: Manifest, layout: str, root: Path, tmp_path: Path) -> Follow:
+def follow(start: Start, layout: str, root: Path, tmp_path: Path) -> Follow:
     """Start the program, with a ConfigMap of one key and a Secret of one key in a folder, and wait until both are there."""
 
     def run(value: str, *options: str, place: Path = root, prefix: tuple[str, ...] = ()) -> Running:
-        write(manifest, value)
+        write(tmp_path, value)
         running = start(
             *(f"--manifest={tmp_path}/manifest.yaml", f"--configroot={place}", f"--layout={layout}"),
             *("--key-separator=__", "--reload-interval=0", *options),
@@ -71,75 +80,80 @@ def follow(start: Start, manifest: Manifest, layout: str, root: Path, tmp_path: 
     return run
 
 
-def write(manifest: Manifest, value: str) -> None:
+def write(folder: Path, value: str) -> None:
     """Another value for both keys, in one step."""
-    path = manifest(key=value)
-    path.with_suffix(".both").write_text(SECRET % value + path.read_text())
-    path.with_suffix(".both").rename(path)
+    passing = folder / "manifest.new"
+    passing.write_text(BOTH.format(value))
+    passing.rename(folder / "manifest.yaml")
 
 
-def change(running: Running, manifest: Manifest, value: str) -> None:
+def change(running: Running, folder: Path, value: str) -> None:
     """Another value, of which the app is told."""
-    write(manifest, value)
+    write(folder, value)
     running.out.wait_for(f"^reloaded .* {value!r}$")
 
 
 def owners(root: Path) -> set[tuple[int, int]]:
     """Users and groups of all that the program has made below a folder."""
-    made = [Path(folder, name) for folder, folders, names in os.walk(root) for name in [*folders, *names]]
-    return {(path.lstat().st_uid, path.lstat().st_gid) for path in made}
+    found = set()
+    for folder, folders, names in os.walk(root):
+        for name in [*folders, *names]:
+            with suppress(FileNotFoundError):  # it tidies up after the app was told
+                status = Path(folder, name).lstat()
+                found.add((status.st_uid, status.st_gid))
+    return found
 
 
-def test_modes_are_these_whatever_the_umask(follow: Follow, manifest: Manifest, root: Path) -> None:
+def test_modes_are_these_whatever_the_umask(follow: Follow, tmp_path: Path, root: Path) -> None:
     """0666 for all, 0640 for what is secret, 0755 for folders."""
     running = follow("1", prefix=("sh", "-c", 'umask 0777 && exec "$@"', "sh"))
-    change(running, manifest, "2")
+    change(running, tmp_path, "2")
 
     assert [stat.S_IMODE((root / name).stat().st_mode) for name in ("", "key", "d", "d/secret")] == [0o755, 0o666, 0o755, 0o640]
 
 
-def test_it_works_as_any_user(follow: Follow, manifest: Manifest, root: Path, as_user: AsUser) -> None:
+def test_it_works_as_any_user(follow: Follow, tmp_path: Path, root: Path, as_user: AsUser) -> None:
     """In a folder that is open to all, without any right."""
     root.mkdir()
     root.chmod(0o777)
     running = follow("1", prefix=as_user(4321, 4321))
-    change(running, manifest, "2")
+    change(running, tmp_path, "2")
 
     assert found_in(root) == {"key": "2", "d/secret": "2"}
     assert (root / "key").stat().st_uid == 4321
 
 
 @pytest.mark.parametrize("layout", ["atomic"], indirect=True)
-def test_it_works_after_somebody_else(follow: Follow, manifest: Manifest, root: Path, as_user: AsUser) -> None:
+def test_it_works_after_somebody_else(follow: Follow, tmp_path: Path, root: Path, as_user: AsUser) -> None:
     """A run as root has left a generation that we may neither read nor remove: the links lead to ours."""
     root.mkdir()
     root.chmod(0o777)
     follow("left by root").stop()
     running = follow("1", prefix=as_user(4321, 4321))
-    change(running, manifest, "2")
+    change(running, tmp_path, "2")
 
     assert found_in(root) == {"key": "2", "d/secret": "2"}
 
 
-def test_a_folder_with_a_group_hands_it_on(follow: Follow, manifest: Manifest, root: Path, as_user: AsUser) -> None:
+def test_a_folder_with_a_group_hands_it_on(follow: Follow, tmp_path: Path, root: Path, as_user: AsUser) -> None:
     """As fsGroup makes it: setgid. Folders that we make hand it on as well, so that the app may read what is secret."""
     root.mkdir()
     os.chown(root, 0, 4711)
     root.chmod(0o2775)
     running = follow("1", "--secret-mode=0440", prefix=as_user(4321, 4321, "--groups=4711"))
-    change(running, manifest, "2")
+    change(running, tmp_path, "2")
 
     assert owners(root) == {(4321, 4711)}
     assert stat.S_IMODE((root / "d").stat().st_mode) == 0o2755
     assert stat.S_IMODE((root / "d/secret").stat().st_mode) == 0o440
 
 
-def test_it_works_with_a_read_only_root(follow: Follow, manifest: Manifest, root: Path) -> None:
+def test_it_works_with_a_read_only_root(follow: Follow, tmp_path: Path, root: Path) -> None:
     """Nothing is written but below the configroot, not even to /tmp."""
     root.mkdir()
     script = f'mount -t tmpfs none {root} && mount -o remount,bind,ro / && ! touch /tmp/x 2>/dev/null && exec "$@"'
     running = follow("1", prefix=("unshare", "--mount", "sh", "-c", script, "sh"))
-    change(running, manifest, "2")
+    change(running, tmp_path, "2")
 
     assert found_in(Path(f"/proc/{running.pid}/root{root}")) == {"key": "2", "d/secret": "2"}
 
@@ -158,7 +172,7 @@ def mounted(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     subprocess.run(["umount", "--lazy", str(place)], check=False)
 
 
-def test_it_works_on_overlay(follow: Follow, manifest: Manifest, mounted: Callable[..., Path], tmp_path: Path) -> None:
+def test_it_works_on_overlay(follow: Follow, mounted: Callable[..., Path], tmp_path: Path) -> None:
     """The file system of images: what the image brought lies in a lower layer, and stays there."""
     for name in ("lower/d", "upper", "work"):
         (tmp_path / name).mkdir(parents=True)
@@ -167,8 +181,8 @@ def test_it_works_on_overlay(follow: Follow, manifest: Manifest, mounted: Callab
     layers = f"lowerdir={tmp_path}/lower,upperdir={tmp_path}/upper,workdir={tmp_path}/work"
     place = mounted("-t", "overlay", "-o", layers, "overlay")
     running = follow("1", place=place)
-    change(running, manifest, "2")
-    change(running, manifest, "3")
+    change(running, tmp_path, "2")
+    change(running, tmp_path, "3")
     running.stop()
     follow("3", place=place).stop()
 
@@ -177,14 +191,14 @@ def test_it_works_on_overlay(follow: Follow, manifest: Manifest, mounted: Callab
 
 
 def test_a_volume_that_is_full_is_healed_when_there_is_space(
-    follow: Follow, manifest: Manifest, mounted: Callable[..., Path]
+    follow: Follow, tmp_path: Path, mounted: Callable[..., Path]
 ) -> None:
     """The old revision stays meanwhile, the log says so once, and nothing else has to change."""
     place = mounted("-t", "tmpfs", "-o", "size=1m", "tmpfs")
     running = follow("1", place=place)
     (place / "filler").write_bytes(b"x" * 980_000)
     large = "2" * 60_000
-    write(manifest, large)
+    write(tmp_path, large)
     message = running.wait_for_event("config.failed")["message"]
     assert (place / "key").read_text() == (place / "d/secret").read_text() == "1"
     (place / "filler").unlink()
@@ -196,13 +210,13 @@ def test_a_volume_that_is_full_is_healed_when_there_is_space(
 
 
 def test_a_volume_that_becomes_read_only_is_healed_when_it_is_not(
-    follow: Follow, manifest: Manifest, mounted: Callable[..., Path]
+    follow: Follow, tmp_path: Path, mounted: Callable[..., Path]
 ) -> None:
     """As a disk with errors does, until somebody has mended it."""
     place = mounted("-t", "tmpfs", "tmpfs")
     running = follow("1", place=place)
     subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
-    write(manifest, "2")
+    write(tmp_path, "2")
     message = running.wait_for_event("config.failed")["message"]
     assert found_in(place) == {"key": "1", "d/secret": "1"}
     subprocess.run(["mount", "-o", "remount,rw", str(place)], check=True)
@@ -222,14 +236,14 @@ def test_a_folder_that_cannot_be_had_is_said_at_the_start(start: Start, manifest
         assert running.out.wait_for_end() == []
 
 
-def test_links_and_files_on_memory_and_disk_are_alike(follow: Follow, manifest: Manifest, mounted: Callable[..., Path]) -> None:
+def test_links_and_files_on_memory_and_disk_are_alike(follow: Follow, tmp_path: Path, mounted: Callable[..., Path]) -> None:
     """The mount point itself is the configroot; a restart finds what is live."""
     place = mounted("-t", "tmpfs", "tmpfs")
     running = follow("1", place=place)
-    change(running, manifest, "2")
+    change(running, tmp_path, "2")
     running.stop()
     running = follow("2", place=place)
-    change(running, manifest, "3")
+    change(running, tmp_path, "3")
 
     assert found_in(place) == {"key": "3", "d/secret": "3"}
     eventually(lambda: len([name for name in os.listdir(place) if name[2:4].isalnum() and "-" in name]) <= 2, "two generations")

@@ -42,11 +42,10 @@ def test_a_command_that_ends_by_itself(start: Start, log: Path) -> None:
 
 def test_a_stop_that_was_asked_for(start: Start, log: Path) -> None:
     """Told from a command that ended by itself; the code may be another one."""
-    running = start(f"--termination-log={log}", "--remap-exit=143", command=program("show_signals"))
+    running = start(f"--termination-log={log}", "--remap-exit=143", command=program("show_signals", "stay"))
     running.out.wait_for("ready")
     running.send(signal.SIGTERM)
     running.out.wait_for("^signal 15$")
-    running.send(signal.SIGKILL) if not running.child_pids() else os.kill(running.child_pids()[0], signal.SIGTERM)
     os.kill(running.child_pids()[0], signal.SIGKILL)
 
     assert running.wait() == 137
