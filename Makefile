@@ -9,6 +9,8 @@ EXAMPLE := examples/greeter.yaml
 CONTAINERS ?= $(firstword $(wildcard $(CURDIR)/../shared/tools/podman) $(shell command -v podman) docker)
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' supervisor/__init__.py)
 EXAMPLES := nginx prometheus postgresql haproxy
+# Tests mostly wait, for processes and for time to pass: four at once keep two cores busy.
+PYTEST := $(BIN)/python -m pytest -n 4 --dist=worksteal
 BUNDLE := dist/bundle/config-supervisor
 
 .DEFAULT_GOAL := help
@@ -24,19 +26,19 @@ run: .venv/ready  ## run a small app under the supervisor, and reload it when yo
 		$(BIN)/python examples/greeter.py "$$root/config"
 
 test: .venv/ready  ## the default tests: under three minutes
-	$(BIN)/python -m pytest -m "not slow and not apps"
+	$(PYTEST) -m "not slow and not apps"
 
 test-slow: .venv/ready  ## what the default tests leave out, but for the faults
-	$(BIN)/python -m pytest -m "slow and not apps" --ignore=tests/faults
+	$(PYTEST) -m "slow and not apps" --ignore=tests/faults
 
 faults: .venv/ready  ## every fault that is tried, long ones too, and a table of what happened; with KUBEBUILDER_ASSETS
-	$(BIN)/python -m pytest tests/faults
+	$(PYTEST) tests/faults
 
 test-apps: .venv/ready  ## the real apps of tests/apps/packages.txt, as far as they are installed
-	$(BIN)/python -m pytest -m apps
+	$(PYTEST) -m apps
 
 test-all: .venv/ready  ## all tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 bundle:  ## the program for any Linux image, in one folder: $(BUNDLE), for /opt/config-supervisor
 	$(CONTAINERS) build --tag config-supervisor --build-arg VERSION=$(VERSION) --file docker/Dockerfile .
@@ -49,7 +51,7 @@ bundle:  ## the program for any Linux image, in one folder: $(BUNDLE), for /opt/
 test-bundle: .venv/ready  ## the program's behaviour, seen on the bundle; as root, who mounts it where it belongs
 	mkdir -p /opt/config-supervisor
 	SUPERVISOR=/opt/config-supervisor/bin/config-supervisor unshare --mount sh -c 'mount --bind "$$0" /opt/config-supervisor && exec "$$@"' \
-		$(BUNDLE) $(BIN)/python -m pytest -m "not slow and not apps and not plain" tests/behaviour tests/contract
+		$(BUNDLE) $(PYTEST) -m "not slow and not apps and not plain" tests/behaviour tests/contract
 
 images: .venv/ready bundle  ## the image with the bundle, and the example images
 	CONTAINERS=$(CONTAINERS) $(BIN)/python -m tests.images.bases

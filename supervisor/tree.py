@@ -233,10 +233,14 @@ def _open_and_lock(root: str, folder_mode: int) -> int:
             os.makedirs(root)
             os.chmod(root, folder_mode)
         descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        probe = f"..new-{os.urandom(4).hex()}"
-        os.mkdir(probe, dir_fd=descriptor)
-        os.rmdir(probe, dir_fd=descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            probe = f"..new-{os.urandom(4).hex()}"
+            os.mkdir(probe, dir_fd=descriptor)
+            os.rmdir(probe, dir_fd=descriptor)
+        except OSError:
+            os.close(descriptor)
+            raise
     except BlockingIOError:
         raise StartError(f"another config-supervisor already writes to {root}: give each its own --configroot") from None
     except OSError as error:

@@ -53,9 +53,9 @@ def test_a_second_stop_does_not_start_the_time_anew(start: Start) -> None:
     running.out.wait_for("ready")
     began = time.monotonic()
     while time.monotonic() < began + 0.5:
+        times = 1 + sum(line == "signal 15" for line in running.out.all())
         for number in (signal.SIGTERM, signal.SIGINT):
             running.send(number)
-        times = 1 + sum(line == "signal 15" for line in running.out.all())
         running.out.wait_for("^signal 15$", times=times)
 
     assert running.wait(5) == 137
