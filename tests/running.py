@@ -111,9 +111,10 @@ def kill_all(process: subprocess.Popen[bytes]) -> None:
 def descendants(pid: int) -> list[int]:
     """The children of a process, and theirs."""
     children: list[int] = []
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(FileNotFoundError, ProcessLookupError):  # a thread may end meanwhile
-            children += map(int, path.read_text().split())
+    with suppress(FileNotFoundError, ProcessLookupError):  # it may end meanwhile, or one of its threads
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                children += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
     return children + [below for child in children for below in descendants(child)]
 
 

@@ -228,7 +228,10 @@ def test_a_volume_that_becomes_read_only_is_healed_when_it_is_not(
 def test_a_folder_that_cannot_be_had_is_said_at_the_start(start: Start, manifest: Manifest, layout: str, tmp_path: Path) -> None:
     """One that is a file is a mistake in the options, one that cannot be written to is a fault of the place. Nothing is run."""
     (tmp_path / "file").touch()
-    for place, code, words in [(f"{tmp_path}/file", 2, "is not a folder"), ("/proc/self/fdinfo", 125, "cannot write to --configroot /proc")]:
+    for place, code, words in [
+        (f"{tmp_path}/file", 2, "is not a folder"),
+        ("/proc/self/fdinfo", 125, "cannot write to --configroot /proc"),
+    ]:
         running = start(f"--manifest={manifest(key='1')}", f"--configroot={place}", f"--layout={layout}", command=["echo", "run"])
 
         assert running.wait() == code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -38,7 +39,8 @@ def descendants(pid: int) -> list[int]:
 
 
 def _of_threads(pid: int, name: str) -> Iterator[str]:
-    """A file of each thread; nothing for one that has just ended."""
-    for path in Path(f"/proc/{pid}/task").glob(f"*/{name}"):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            yield path.read_text()
+    """A file of each thread; nothing for one that has just ended, nor for a process that has."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                yield Path(f"/proc/{pid}/task/{thread}/{name}").read_text()
