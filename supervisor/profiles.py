@@ -60,12 +60,11 @@ PROFILES: dict[str, Profile] = {
     # PostgreSQL manual, 20.1 "Setting Parameters" and 19.5 "Shutting Down": TERM waits for all clients, INT does not.
     "postgresql": {
         "hint": (
-            "started with `-c config_file=…/postgresql.conf`, with `PGDATA` in the environment; `psql` must get in, as "
-            "`PGUSER` (postgres). It takes HUP in silence, so it is asked for errors. A parameter that needs a restart "
-            "is one"
+            "started with `-c config_file=…/postgresql.conf`; `psql` must get in, as `PGUSER` (postgres). It takes HUP in "
+            "silence, so it is asked for errors. A parameter that needs a restart is one"
         ),
         "options": {
-            "--validate": "postgres -C config_file -c config_file={}/postgresql.conf",
+            "--validate": "postgres -C config_file -D {} -c config_file={}/postgresql.conf",
             "--confirm-command": (
                 'sh -c \'found=$(PGUSER=${PGUSER:-postgres} psql -XAtqc "$1") && test -z "$found" || { echo "$found"; exit 1; }\''
                 f" sh '{_POSTGRESQL_ERRORS}'"
