@@ -1,7 +1,7 @@
 """The door to the Kubernetes API: who we are, list and watch one kind of object, and the API's errors in our words.
 
-Only the client library's configuration and its plain ApiClient are used, with paths: its generated calls and models cost
-three times the start-up and memory, and its own watch gives up after one 410 and does not know bookmarks from silence.
+Only the client library's configuration and its REST client are used, with paths: its generated calls and models cost many
+times the start-up and memory, and its own watch gives up after one 410 and does not know bookmarks from silence.
 The library is imported by the first call, on the caller's thread.
 """
 
@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from supervisor.collection import Collection
 from supervisor.errors import Denied, Expired, SourceError, StartError, Unavailable
-from supervisor.login import log_in
+from supervisor.login import import_narrowly, log_in
 from supervisor.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from supervisor.login import Api
     from supervisor.settings import ClusterSettings
 
 _SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -85,7 +86,7 @@ class Cluster:
         self._kubeconfig = kubeconfig
         self._context = context
         self._lock = Lock()
-        self._api: Any = None
+        self._api: Api | None = None
         self._patience = Patience()
 
     def list_pages(self, collection: Collection) -> Iterator[tuple[list[Object], str]]:
@@ -156,7 +157,7 @@ class Cluster:
         version, review = Collection("Version", ""), Collection("SelfSubjectReview", "")
         with self._translated(version, "ask for"):
             response = self._request("/version", [], _ANSWER_S, version, "ask for")
-            server, date = str(self._client().configuration.host), str(response.headers.get("Date", ""))
+            server, date = self._client().host, str(response.headers.get("Date", ""))
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         try:
             with self._translated(review, "create"):
@@ -189,17 +190,14 @@ class Cluster:
         body: Object | None = None,
     ) -> Any:
         """Send a request; return urllib3's response, its body unread."""
-        api = self._client()
         headers = {"Accept": "application/json"} | ({"Content-Type": _CONTENT_TYPES[verb]} if body else {})
-        request = api.param_serialize(
-            _METHODS.get(verb, "GET"), path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
-        )
-        response = api.call_api(*request, _request_timeout=(_CONNECT_S, silence_s)).response
+        method, timeouts_s = _METHODS.get(verb, "GET"), (_CONNECT_S, silence_s)
+        response = self._client().send(method, path, query, headers, body, timeouts_s)
         if not 200 <= response.status < 300:
             raise _error_of(response.status, _parsed(response.data), collection, verb, response.headers.get("Retry-After"))
         return response
 
-    def _client(self) -> Any:
+    def _client(self) -> Api:
         with self._lock:
             if self._api is None:
                 self._api = log_in(self._kubeconfig, self._context)
@@ -208,8 +206,9 @@ class Cluster:
     @contextmanager
     def _translated(self, collection: Collection, verb: str) -> Iterator[None]:
         """Turn the library's errors into ours; and log in again next time: token, certificates or address may have changed."""
+        import_narrowly()
         from kubernetes.client.exceptions import OpenApiException
-        from kubernetes.config import ConfigException
+        from kubernetes.config.config_exception import ConfigException
         from urllib3.exceptions import HTTPError
 
         try:

@@ -6,7 +6,7 @@ psutil knows when each process was started, so that none is taken for a later on
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Between a process's start and the time that the kernel tells for it lies a rounding of at most a second.
 _CLOCK_S = 2.0
+_STATUS_BYTES_MAX = 2**16
 
 
 class Peers:
@@ -28,13 +29,16 @@ class Peers:
     def __init__(self, wanted: str | None, processes: Processes) -> None:
         self._wanted = wanted
         self._processes = processes
+        self._command: psutil.Process | None = None
 
     @contextmanager
     def found(self) -> Iterator[list[psutil.Process]]:
         """At least one process, that runs. Within the block the command cannot be reaped. Raises Unreachable."""
         if self._wanted is None:
             with self._processes.child() as pid:
-                yield [_process(pid, "the command")]
+                if self._command is None or self._command.pid != pid or not _runs(self._command):
+                    self._command = _process(pid, "the command")
+                yield [self._command]
         elif self._wanted.startswith("pid:"):
             yield [_from_file(self._wanted.removeprefix("pid:"))]
         else:
@@ -48,10 +52,14 @@ class Peers:
 def survives(process: psutil.Process, number: int) -> bool:
     """Whether it handles or ignores the signal (proc(5): SigCgt and SigIgn are masks, bit 0 is signal 1)."""
     try:
-        with open(f"/proc/{process.pid}/status", encoding="ascii", errors="replace") as file:
-            masks = [int(line.split()[1], 16) for line in file if line.startswith(("SigCgt:", "SigIgn:"))]
+        descriptor = os.open(f"/proc/{process.pid}/status", os.O_RDONLY)
+        try:
+            text = os.read(descriptor, _STATUS_BYTES_MAX)
+        finally:
+            os.close(descriptor)
     except OSError:
         return True  # no /proc here: as far as we know
+    masks = [int(text.partition(name)[2].split(None, 1)[0], 16) for name in (b"SigIgn:", b"SigCgt:") if name in text]
     return any(mask >> (number - 1) & 1 for mask in masks) or not masks
 
 
@@ -80,13 +88,18 @@ def workers(masters: list[psutil.Process]) -> set[psutil.Process]:
 
 
 def _process(pid: int | None, what: str) -> psutil.Process:
-    try:
+    with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid) if pid else None
-        if process and process.status() != psutil.STATUS_ZOMBIE:
+        if process and _runs(process):
             return process
-    except psutil.NoSuchProcess:
-        pass
     raise Unreachable(f"{what} does not run")
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _from_file(path: str) -> psutil.Process:

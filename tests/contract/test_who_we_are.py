@@ -131,6 +131,24 @@ def test_in_a_pod_the_service_account_is_used(api: RealApi, start: Start, name: 
     running.out.wait_for("^reloaded .* '2'$")
 
 
+@needs_root
+@pytest.mark.plain
+def test_in_a_pod_only_what_sends_requests_is_loaded(api: RealApi, start: Start, name: str, root: Path, tmp_path: Path) -> None:
+    """Of the client library neither generated calls nor what is there for kubeconfigs: they take longer than all else."""
+    allow(api, name)
+    api.client().apply("ConfigMap", "default", name, {"key": "1"})
+    pod = in_a_pod(api, tmp_path / "account", "reader-token")
+    pod["environment"]["PYTHONPROFILEIMPORTTIME"] = "1"
+    running = start(f"--configmap={name}", f"--configroot={root}", **pod, command=["true"])
+
+    assert running.wait() == 0
+    lines = [line for line in running.err.wait_for_end() if line.startswith("import time:")]
+    loaded = {line.rpartition("|")[2].strip() for line in lines}
+    assert "kubernetes.client.rest" in loaded
+    unneeded = {"kubernetes", "kubernetes.client.api_client", "kubernetes.config", "kubernetes.dynamic"}
+    assert loaded & (unneeded | {"aiohttp", "jsonschema", "oauthlib", "pydantic", "requests", "yaml"}) == set()
+
+
 def test_without_any_cluster_we_say_where_we_looked(start: Start, root: Path, tmp_path: Path) -> None:
     """At once: exit 125, and nothing was started."""
     running = start(
