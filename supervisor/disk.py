@@ -172,11 +172,12 @@ class Disk:
         return True
 
     def remove_all(self, place: str) -> None:
-        """Remove a folder with all that is in it."""
-        with self.folder(place) as folder:
-            _empty(folder)
-        with self.parent(place) as (above, name):
-            os.rmdir(name, dir_fd=above)
+        """Remove a folder with all that is in it; one that is gone already is no error."""
+        with suppress(FileNotFoundError):
+            with self.folder(place) as folder:
+                _empty(folder)
+            with self.parent(place) as (above, name):
+                os.rmdir(name, dir_fd=above)
 
     # --- changing contents
 

@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
+    from pythonjsonlogger.json import JsonFormatter
+
     Line = dict[str, object]
 
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
@@ -108,7 +110,7 @@ class Log:
                     return None
 
     def _write(self) -> None:
-        render = _text if self._form == "text" else _json
+        render = _text if self._form == "text" else _Json()
         while line := self._next():
             line["time"] = rfc3339(line["time"])
             with self.writing:
@@ -123,18 +125,23 @@ def rfc3339(seconds: object) -> str:
     return f"{whole}.{int(seconds % 1 * 1000):03}Z"
 
 
-def _json(line: Line) -> str:
+class _Json:
     """As JsonFormatter writes it. A line of texts alone does not need it: its import takes as much memory as a plain init."""
-    texts = [value for value in line.values() if isinstance(value, str)]
-    if len(texts) == len(line):
-        from _json import encode_basestring_ascii as quoted
 
-        return "{" + ", ".join(f"{quoted(name)}: {quoted(text)}" for name, text in zip(line, texts, strict=True)) + "}"
-    from logging import makeLogRecord
+    def __init__(self) -> None:
+        self._formatter: JsonFormatter | None = None
 
-    from pythonjsonlogger.json import JsonFormatter
+    def __call__(self, line: Line) -> str:
+        texts = [value for value in line.values() if isinstance(value, str)]
+        if len(texts) == len(line):
+            from _json import encode_basestring_ascii as quoted
 
-    return JsonFormatter("").format(makeLogRecord({"msg": line}))
+            return "{" + ", ".join(f"{quoted(name)}: {quoted(text)}" for name, text in zip(line, texts, strict=True)) + "}"
+        if self._formatter is None:
+            from pythonjsonlogger.json import JsonFormatter
+
+            self._formatter = JsonFormatter()
+        return self._formatter.serialize_log_record(line)  # not format, for which a LogRecord must be made first
 
 
 def _text(line: Line) -> str:

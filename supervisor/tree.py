@@ -37,7 +37,7 @@ from supervisor.links import Links
 from supervisor.model import Listing, Refusal, Revision, revision_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Literal
 
     from supervisor.model import Snapshot
@@ -76,7 +76,9 @@ class Tree:
         self.refusal: Refusal | None = None
         with self._doing("read what is live", StartError):
             self._folder = self._read_link(links.DATA)
-            others = [name for name in generation.names(self._disk) if name != self._folder]
+            # Those on the disk, by folder; None: what is in it is not known.
+            self._generations: dict[str, Staged | None] = dict.fromkeys(generation.names(self._disk))
+            others = [name for name in self._generations if name != self._folder]
             self._before = max(others, key=lambda name: os.lstat(name, dir_fd=self._disk.fd).st_mtime_ns, default=None)
             self._shown = self._read(self._folder)
             good = self._read_link(_GOOD)
@@ -92,7 +94,8 @@ class Tree:
         """Write a snapshot beside what is live. Raises TreeError, and leaves nothing behind, if the disk does not take it."""
         with self._doing("write"):
             folder, stamps = generation.write(snapshot.revision, snapshot.files, snapshot.listing, self._disk, self.live)
-        return Staged(snapshot.revision, folder, snapshot.listing, stamps)
+        self._generations[folder] = staged = Staged(snapshot.revision, folder, snapshot.listing, stamps)
+        return staged
 
     def path_of(self, staged: Staged) -> str:
         """Where a staged revision lies, as an absolute path, for whoever checks it before it is published."""
@@ -141,6 +144,7 @@ class Tree:
         """Remove a staged revision that is not to be published. Raises TreeError."""
         with self._doing("discard"):
             self._disk.remove_all(staged.folder)
+            del self._generations[staged.folder]
 
     def prune(self) -> None:
         """Remove all generations but the live one, and the good one or else the one before. Raises TreeError."""
@@ -148,16 +152,16 @@ class Tree:
         good = self.good.folder if self.good else None
         kept = {self._folder, self._before if good in {None, self._folder} else good, *self._layout.older()}
         with self._doing("prune"):
-            for name in generation.names(self._disk):
-                if name not in kept:
-                    self._drop_links(name)
-                    self._disk.remove_all(name)
+            for name in self._generations.keys() - kept:
+                self._drop_links(name)
+                self._disk.remove_all(name)
+                del self._generations[name]
 
     def _take_up(self) -> None:
         """Go on from what an earlier run left: put the live generation's names right, remove what could not be finished."""
         live = self._shown
         with self._doing("take up"):
-            names = generation.names(self._disk)
+            names = list(self._generations)
             places = links.ways(path for name in names for path in generation.paths(name, self._disk))
             for folder in {"", *map(os.path.dirname, places)}:
                 self._sweep(folder)
@@ -173,8 +177,12 @@ class Tree:
 
     def _drop_links(self, folder: str) -> None:
         """Remove the links that are there for a generation alone."""
-        wanted = self._shown.listing if self._shown else generation.paths(self._folder, self._disk) if self._folder else ()
-        links.drop(links.ways(generation.paths(folder, self._disk)) - links.ways(wanted), self._disk)
+        wanted = self._shown.listing if self._shown else self._paths(self._folder) if self._folder else ()
+        links.drop(links.ways(self._paths(folder)) - links.ways(wanted), self._disk)
+
+    def _paths(self, folder: str) -> Iterable[str]:
+        staged = self._generations.get(folder)
+        return staged.listing if staged else generation.paths(folder, self._disk)
 
     def _read_link(self, name: str) -> str | None:
         """The generation that a link of ours names. Raises StartError if somebody else made that name."""
@@ -207,6 +215,7 @@ class Tree:
         """Step 4: the moment at which a revision becomes live."""
         self._disk.link_over(links.DATA, folder)
         self._folder, self._before = folder, self._folder
+        self._generations.setdefault(folder)
 
     def _sweep(self, folder: str) -> None:
         """Remove the temporary names that a killed run has left in a real folder of the configroot."""
