@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import ExitStack, suppress
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from supervisor.disk import FOLDER
@@ -84,10 +85,11 @@ def renew(old: Staged, new: Staged, disk: Disk) -> None:
     moment: the file was deleted. We keep the old generation, to go back to, with new files of the same content.
     """
     shared = {stamp.inode for stamp in new.stamps.values()}
-    for path, stamp in old.stamps.items():
-        if stamp.inode not in shared:
-            place = f"{old.folder}/{path}"
-            old.stamps[path] = disk.write_over(place, *disk.read(place))
+    for folder, here in groupby(old.stamps, lambda path: path.rpartition("/")[0]):
+        with disk.folder(f"{old.folder}/{folder}".rstrip("/")) as descriptor:
+            for path in here:
+                if old.stamps[path].inode not in shared:
+                    old.stamps[path] = disk.write_again(path.rpartition("/")[2], descriptor)
 
 
 def folders_of(path: str) -> list[str]:
