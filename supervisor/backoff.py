@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_FIRST_S = 0.8
-_LONGEST_S = 30.0
-_SHARE = 0.4
+_FIRST_S = (0.3, 0.8)
+_SHORTEST_S, _SOON_S, _LONGEST_S = 1.0, 1.5, 30.0
+_SHARE = 0.35
 
 
 def backoff(jitter: Callable[[float, float], float] = uniform) -> Iterator[float]:
-    """Delays in seconds, without end: a share of the time waited so far, from 0.8 to 30, shortened at random by up to a half.
+    """Delays in seconds, without end: a short one, then up to a share of the time waited so far, from 1.5 to 30.
 
-    A share, rather than doubling, so that an outage of 5 s is noticed to be over within 2 s and one of an hour within 30 s;
-    at random, so that many instances do not come back to a server in the same instant. Over the first half minute that is
-    about one request in two seconds, later two to four a minute.
+    A share, rather than doubling, so that an outage of 5 s is noticed to be over within 2 s and one of an hour within 30 s.
+    At random, down to a half of that, so that many instances do not come back to a server in the same instant; but never less
+    than a second, so that a server in trouble gets no more than one request a second from each.
     """
-    waited_s = 0.0
+    delay_s, waited_s = jitter(*_FIRST_S), 0.0
     while True:
-        delay_s = min(_LONGEST_S, max(_FIRST_S, _SHARE * waited_s)) * jitter(0.5, 1.0)
         yield delay_s
         waited_s += delay_s
+        longest_s = min(_LONGEST_S, max(_SOON_S, _SHARE * waited_s))
+        delay_s = jitter(max(_SHORTEST_S, longest_s / 2), longest_s)
 
 
 def retry_delays(retries: int, jitter: Callable[[float, float], float] = uniform) -> Iterator[float]:

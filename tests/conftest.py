@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.running import Lines, Running, program
+from tests.stand_ins.real_api import RealApi
 
 Start = Callable[..., Running]
 Manifest = Callable[..., Path]
@@ -21,6 +23,8 @@ HttpApp = Callable[..., tuple[str, Lines]]
 # A shell ignores these for what it runs in the background, and the programs under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+_names = itertools.count(1)
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make namespaces")
 
@@ -73,3 +77,20 @@ def http_app() -> Iterator[HttpApp]:
     for process in started:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="session")
+def real_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealApi]:
+    """One real API server for all tests of a run."""
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    if not assets:
+        pytest.skip("no KUBEBUILDER_ASSETS")
+    users = {"reader-token": "reader", "pod-token": "system:serviceaccount:production:app"}
+    with RealApi(Path(assets), tmp_path_factory.mktemp("api"), users=users) as api:
+        yield api
+
+
+@pytest.fixture
+def name() -> str:
+    """The name of a ConfigMap that nobody has used."""
+    return f"app-{next(_names)}"

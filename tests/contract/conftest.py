@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,19 +16,6 @@ from tests.side import side
 from tests.stand_ins.api import StandInApi
 from tests.stand_ins.client import Api, ApiError, Client, Kind, Object, Raw, Text
 from tests.stand_ins.real_api import RealApi
-
-_names = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def real_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealApi]:
-    """One real API server for all tests of a run."""
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    if not assets:
-        pytest.skip("no KUBEBUILDER_ASSETS")
-    users = {"reader-token": "reader", "pod-token": "system:serviceaccount:production:app"}
-    with RealApi(Path(assets), tmp_path_factory.mktemp("api"), users=users) as api:
-        yield api
 
 
 @pytest.fixture(params=["stand-in", "real"])
@@ -50,12 +35,6 @@ def api(request: pytest.FixtureRequest) -> Iterator[Api]:
 def client(api: Api) -> Client:
     """An admin of the API."""
     return api.client()
-
-
-@pytest.fixture
-def name() -> str:
-    """The name of a ConfigMap that nobody has used."""
-    return f"app-{next(_names)}"
 
 
 class Watched:
@@ -109,7 +88,7 @@ def path_of_any(document: Object) -> str:
 class App:
     """The real program with a small app as its command, kept equal to one object."""
 
-    def __init__(self, start: Start, kubeconfig: Path, option: str, root: Path, *options: str) -> None:
+    def __init__(self, start: Start, kubeconfig: Path, option: str, root: Path, *options: str, **more: Any) -> None:
         self._file = root / "key"
         self.running: Running = start(
             f"--kubeconfig={kubeconfig}",
@@ -118,6 +97,7 @@ class App:
             "--reload-interval=0",
             *options,
             command=program("show_config", str(self._file)),
+            **more,
         )
 
     def wait_until_started_with(self, value: str) -> None:
