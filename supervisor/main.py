@@ -231,7 +231,10 @@ class Supervisor:
                     return
                 self._stop.wait(delay_s)
 
-        Thread(target=run, name=name, daemon=True).start()
+        try:
+            Thread(target=run, name=name, daemon=True).start()
+        except RuntimeError as error:
+            raise StartError(f"cannot start the thread {name!r}: {error}; is there a limit of processes or memory?") from error
 
     # --- called by the threads
 

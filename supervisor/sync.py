@@ -57,7 +57,11 @@ class Sync:
         )
 
     def run(self) -> None:
-        """Attempt the newest wanted state, again and again, at most once in the reload interval, until a stop is under way."""
+        """Attempt the newest wanted state, again and again, at most once in the reload interval, until a stop is under way.
+
+        Called anew after a crash, it begins with the state at which it crashed.
+        """
+        self._serial = 0
         while not self._stop.is_set():
             self._serial, objects = self._desired.wait(self._serial)
             if objects is None:
