@@ -197,6 +197,7 @@ class Supervisor:
             stop=self._stop,
             first_is_live=self._hear_first,
             report=Report(self._log, self._board, tree, self._events).tell,
+            at_work=self._board.at_work,
         )
         if self._settings.start_with_last and (tree.good or tree.live):
             self._fall_back = desired.fall_back

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.asking import ask
+from tests.asking import ask, wait_for_status
 from tests.conftest import Manifest, Start
 from tests.faults.conftest import Tried
 from tests.running import PROGRAMS, Running, program
@@ -61,3 +61,36 @@ def test_a_thread_that_crashes_is_started_again_and_nothing_is_lost(
     assert [float(line.split()[-1]) >= 2 for line in crashes if f'"{thread}' in line] == [True]
     assert "injected" not in "".join(running.err.all())
     tried(f"our {thread} thread crashes again and again", "started again with backoff; the command untouched", lost=0)
+
+
+def test_a_sync_thread_that_hangs_is_seen(faulty: Callable[..., Running], manifest: Manifest, tmp_path: Path, tried: Tried) -> None:
+    """As on a disk that does not answer: the liveness probe says so when all time-outs are over, and no longer than it lasts."""
+    running = faulty("--unhealthy-after=1", "--hook-timeout=0.5", "--confirm-within=0.5")
+    (tmp_path / "hang").write_text("sync os.rename ..data")
+    manifest(key="2")
+    answer = wait_for_status(f"unix:{tmp_path}/socket", "/livez", 503)
+    (tmp_path / "hang").unlink()
+    running.out.wait_for("^reloaded .* '2'$")
+    wait_for_status(f"unix:{tmp_path}/socket", "/livez", 200)
+
+    assert b"the sync thread has been stuck for" in answer.body
+    assert running.child_pids()
+    tried("our sync thread hangs in a write", "`/livez` fails after all time-outs; the command untouched", lost=0)
+
+
+@pytest.mark.parametrize("jump_s", [3600, -3600, 10**9])
+def test_a_clock_that_jumps_ends_and_delays_nothing(
+    faulty: Callable[..., Running], manifest: Manifest, tmp_path: Path, tried: Tried, jump_s: int
+) -> None:
+    """Not even the patience with an app that does not take its configuration, which is counted in seconds that have passed."""
+    app = f"unix:{tmp_path}/socket"
+    running = faulty("--reload-http=http://127.0.0.1:1/", "--reload-retries=0", "--no-rollback", "--unhealthy-after=60")
+    manifest(key="2")
+    running.wait_for_event("config.failed", 1)
+    (tmp_path / "clock").write_text(str(jump_s))
+    manifest(key="3")
+    running.wait_for_event("config.failed", 2)
+
+    assert ask(app, "/livez").status == 200
+    assert running.events()[-1]["time"] != running.events()[0]["time"]
+    tried("the clock is set by hours and years", "nothing is delayed, `/livez` keeps its patience", lost=0)

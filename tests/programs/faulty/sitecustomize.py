@@ -1,7 +1,7 @@
 """Python begins with this where the folder is in PYTHONPATH: faults of a program that knows nothing of them.
 
 The files of the folder $FAULTS say which. `crash`: three words THREAD EVENT TEXT; the thread of that name fails at each audit event
-that has the text in an argument. `clock`: so many seconds the time of day is off.
+that has the text in an argument. `hang`, the same: it stands still there as long as the file exists. `clock`: so many seconds the time of day is off.
 """
 
 import os
@@ -26,12 +26,18 @@ def read(name: str) -> list[str]:
 
 
 def hook(event: str, arguments: tuple[object, ...]) -> None:
-    threading = sys.modules.get("threading")
-    if is_looking or threading is None or not event.startswith(("os.", "open")):
+    current_thread = getattr(sys.modules.get("threading"), "current_thread", None)
+    if is_looking or current_thread is None or not event.startswith(("os.", "open")):
         return
-    found = read("crash")
-    if found and threading.current_thread().name.startswith(found[0]) and event == found[1] and found[2] in repr(arguments):
+    thread = current_thread().name
+    while is_meant(read("hang"), thread, event, repr(arguments)):
+        time.sleep(0.01)
+    if is_meant(read("crash"), thread, event, repr(arguments)):
         raise RuntimeError("injected")
+
+
+def is_meant(words: list[str], thread: str, event: str, arguments: str) -> bool:
+    return bool(words) and thread.startswith(words[0]) and event == words[1] and words[2] in arguments
 
 
 def wrong_time() -> float:
