@@ -197,6 +197,7 @@ class Supervisor:
             stop=self._stop,
             first_is_live=self._hear_first,
             report=Report(self._log, self._board, tree, self._events).tell,
+            at_work=self._board.at_work,
         )
         if self._settings.start_with_last and (tree.good or tree.live):
             self._fall_back = desired.fall_back
@@ -231,7 +232,10 @@ class Supervisor:
                     return
                 self._stop.wait(delay_s)
 
-        Thread(target=run, name=name, daemon=True).start()
+        try:
+            Thread(target=run, name=name, daemon=True).start()
+        except RuntimeError as error:
+            raise StartError(f"cannot start the thread {name!r}: {error}; is there a limit of processes or memory?") from error
 
     # --- called by the threads
 

@@ -86,12 +86,18 @@ class Board:
         self.crashes: dict[str, int] = {}
         """How often each of our threads had to be started again."""
         self.down: dict[str, float] = {}
-        """Of threads that have done nothing since a crash: the Unix time of the first one."""
+        """Of threads that have done nothing since a crash: when the first one was, by time.monotonic()."""
+        self.working_since = 0.0
+        """When the sync thread began its present step, by time.monotonic(); 0: it has nothing to do."""
 
     def crashed(self, thread: str) -> None:
         """Count a crash of one of our threads; called by that thread."""
         self.crashes[thread] = self.crashes.get(thread, 0) + 1
-        self.down.setdefault(thread, time.time())
+        self.down.setdefault(thread, time.monotonic())
+
+    def at_work(self, is_busy: bool) -> None:
+        """Say that the sync thread begins a step, or has nothing to do; called by that thread."""
+        self.working_since = time.monotonic() if is_busy else 0.0
 
     def works(self, thread: str) -> None:
         """Say that a thread has done something; called by that thread."""

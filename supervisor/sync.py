@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class Sync:
     """Keeps a tree equal to what is desired, and the app told.
 
-    `first_is_live` is called once, when the first configuration is on disk.
+    `first_is_live` is called once, when the first configuration is on disk; `at_work` is told True at each step, and False when
+    there is nothing to do: no step takes longer than the time-outs allow.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class Sync:
         stop: Event,
         first_is_live: Callable[[], None],
         report: Callable[[Outcome], None],
+        at_work: Callable[[bool], None],
     ) -> None:
         self._desired = desired
+        self._at_work = at_work
         self._stop = stop
         self._report = report
         self._serial = 0
@@ -57,8 +60,13 @@ class Sync:
         )
 
     def run(self) -> None:
-        """Attempt the newest wanted state, again and again, at most once in the reload interval, until a stop is under way."""
+        """Attempt the newest wanted state, again and again, at most once in the reload interval, until a stop is under way.
+
+        Called anew after a crash, it begins with the state at which it crashed.
+        """
+        self._serial = 0
         while not self._stop.is_set():
+            self._at_work(False)
             self._serial, objects = self._desired.wait(self._serial)
             if objects is None:
                 self._start_with_last()
@@ -85,6 +93,7 @@ class Sync:
         """Attempt it until the disk takes it or something newer is wanted. Why it does not is said once."""
         said = ""
         for delay_s in backoff():
+            self._at_work(True)
             attempt = Attempt(objects)
             try:
                 while not self._transaction.attempt(attempt):
@@ -110,6 +119,7 @@ class Sync:
         """
         end = time.monotonic() + seconds
         while True:
+            self._at_work(True)
             if self._stop.is_set():
                 raise Superseded
             now = time.monotonic()

@@ -30,6 +30,7 @@ class Health:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._unhealthy_after_s = settings.report.unhealthy_after_s
+        self._step_s = _longest_step_s(settings)
         self._has_command = bool(settings.command)
         self._has_sources = settings.has_sources
         self._board = board
@@ -42,7 +43,7 @@ class Health:
 
     def why_not_live(self) -> str:
         """Kubernetes should start the container again: we are stuck, or the app does not take its configuration."""
-        return self._why_main_is_stuck() or self._why_failing()
+        return self._why_main_is_stuck() or self._why_sync_is_stuck() or self._why_failing()
 
     def why_not_started(self) -> str:
         """The first configuration is not on disk yet; without a source there is nothing to wait for."""
@@ -71,11 +72,26 @@ class Health:
         stuck_s = now - self._asked_at
         return f"the main thread has been stuck for {stuck_s:.0f} s" if stuck_s > _TURN_S else ""
 
+    def _why_sync_is_stuck(self) -> str:
+        """Whether the sync thread has a step in hand that takes longer than all time-outs allow, as on a disk that hangs."""
+        since = self._board.working_since
+        stuck_s = time.monotonic() - since if since and self._unhealthy_after_s else 0.0
+        return f"the sync thread has been stuck for {stuck_s:.0f} s" if stuck_s > self._step_s else ""
+
     def _why_failing(self) -> str:
         if not self._unhealthy_after_s:
             return ""
-        board, config, now = self._board, self._board.config, time.time()
-        if config and config.failing_since and now - config.failing_since > self._unhealthy_after_s:
-            return f"the app has not taken its configuration for {now - config.failing_since:.0f} s: {config.last.outcome.reason}"
+        board, config, now = self._board, self._board.config, time.monotonic()
+        if config and config.failing_from and now - config.failing_from > self._unhealthy_after_s:
+            return f"the app has not taken its configuration for {now - config.failing_from:.0f} s: {config.last.outcome.reason}"
         since = board.down.get("sync", now)
         return f"the sync thread has been crashing for {now - since:.0f} s" if now - since > self._unhealthy_after_s else ""
+
+
+def _longest_step_s(settings: Settings) -> float:
+    """How long the sync thread may take from one sign of life to the next. To start the command again may take for ever."""
+    safety, reload = settings.safety, settings.reload
+    waits_s = [safety.hook_timeout_s, safety.confirm_within_s, safety.settle_s, reload.interval_s, reload.splay_s]
+    waits_s += [http.timeout_s for http in (reload.http, safety.confirm_http) if http]
+    waits_s += [settings.init.kill_timeout_s] if reload.restart else []
+    return settings.report.unhealthy_after_s + sum(waits_s)

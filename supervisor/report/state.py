@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,8 @@ class ConfigState:
     wanted_since: float = 0.0
     failing_since: float = 0.0
     """From when on the app has not taken what is live, and no roll-back has mended that."""
+    failing_from: float = 0.0
+    """The same by time.monotonic(): somebody may set the clock."""
     last_refusal: Told | None = None
     verdicts: Mapping[Verdict, int] = field(default_factory=dict)
     last_applied: float = 0.0
@@ -89,6 +92,7 @@ def after(state: ConfigState | None, outcome: Outcome, live: Staged | None, good
     told = Told(outcome, now)
     began = now - outcome.took_s
     revision = live.revision if live else ""
+    is_failing = _is_failing(before, outcome, live, good)
     is_success = outcome.verdict in {Verdict.APPLIED, Verdict.UNCHANGED}
     is_applied = outcome.verdict is Verdict.APPLIED
     steps = dict(before.steps)
@@ -102,7 +106,8 @@ def after(state: ConfigState | None, outcome: Outcome, live: Staged | None, good
         files=live.listing if live else {},
         wanted=outcome.revision,
         wanted_since=before.wanted_since if outcome.revision and outcome.revision == before.wanted else began,
-        failing_since=(before.failing_since or began) if _is_failing(before, outcome, live, good) else 0.0,
+        failing_since=(before.failing_since or began) if is_failing else 0.0,
+        failing_from=(before.failing_from or time.monotonic() - outcome.took_s) if is_failing else 0.0,
         last_refusal=told if outcome.verdict in {Verdict.REFUSED, Verdict.ROLLED_BACK} else before.last_refusal,
         verdicts={**before.verdicts, outcome.verdict: before.verdicts.get(outcome.verdict, 0) + 1},
         last_applied=now if is_applied else before.last_applied,

@@ -151,6 +151,7 @@ class OneProgram(RuleBasedStateMachine):
             stop=self.stop,
             first_is_live=self._start_command,
             report=self._hear,
+            at_work=lambda _: None,
         )
         world.end = self.sync.command_ended
 

@@ -57,6 +57,23 @@ def test_a_main_thread_that_is_stuck_is_told_after_ten_seconds(main: Main) -> No
     assert asked.why_not_live() == ""
 
 
+def test_a_sync_thread_that_is_stuck_is_told_after_all_time_outs(main: Main) -> None:
+    """A minute, and a hook and the confirmation may take their time; one that has nothing to do is well."""
+    board = Board()
+    asked = health(main, [0.0, 1.0, 2.0, 3.0], board)
+    idle = asked.why_not_live()
+    board.at_work(True)
+    board.working_since -= 150
+    slow = asked.why_not_live()
+    board.working_since -= 10
+    stuck = asked.why_not_live()
+    board.at_work(False)
+
+    assert (idle, slow) == ("", "")
+    assert stuck == "the sync thread has been stuck for 160 s"
+    assert asked.why_not_live() == ""
+
+
 def test_a_sync_thread_that_keeps_crashing_is_told(main: Main) -> None:
     """From the first crash on after which it did nothing; one that works again is well."""
     board = Board()
