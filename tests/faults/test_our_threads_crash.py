@@ -57,13 +57,17 @@ def test_a_thread_that_crashes_is_started_again_and_nothing_is_lost(
     running.out.wait_for("^reloaded .* '3'$")
 
     assert running.child_pids() == children
-    crashes = [line for line in ask(f"unix:{tmp_path}/socket", "/metrics").body.decode().splitlines() if "_thread_crashes_total{" in line]
+    crashes = [
+        line for line in ask(f"unix:{tmp_path}/socket", "/metrics").body.decode().splitlines() if "_thread_crashes_total{" in line
+    ]
     assert [float(line.split()[-1]) >= 2 for line in crashes if f'"{thread}' in line] == [True]
     assert "injected" not in "".join(running.err.all())
     tried(f"our {thread} thread crashes again and again", "started again with backoff; the command untouched", lost=0)
 
 
-def test_a_sync_thread_that_hangs_is_seen(faulty: Callable[..., Running], manifest: Manifest, tmp_path: Path, tried: Tried) -> None:
+def test_a_sync_thread_that_hangs_is_seen(
+    faulty: Callable[..., Running], manifest: Manifest, tmp_path: Path, tried: Tried
+) -> None:
     """As on a disk that does not answer: the liveness probe says so when all time-outs are over, and no longer than it lasts."""
     running = faulty("--unhealthy-after=1", "--hook-timeout=0.5", "--confirm-within=0.5")
     (tmp_path / "hang").write_text("sync os.rename ..data")
