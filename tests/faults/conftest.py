@@ -35,7 +35,7 @@ def tried(record_property: Callable[[str, object], None]) -> Tried:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print the table, as Markdown."""
     rows: dict[tuple[str, str], list[float | None]] = {}
-    for report in terminalreporter.stats.get("passed", []):
+    for report in sorted(terminalreporter.stats.get("passed", []), key=lambda report: report.nodeid):
         for name, value in report.user_properties:
             if name == "tried":
                 fault, happened, figures = value

@@ -13,7 +13,7 @@ from tests.conftest import Start
 from tests.contract.conftest import App
 from tests.faults.conftest import Tried
 from tests.running import eventually, soon_s
-from tests.stand_ins.client import Client
+from tests.stand_ins.client import ApiError, Client
 from tests.stand_ins.proxy import FaultyProxy
 from tests.stand_ins.real_api import ADMIN_TOKEN, RealApi
 
@@ -195,7 +195,7 @@ def test_a_token_is_revoked_and_another_one_comes(
 
 @pytest.mark.slow
 def test_the_role_is_taken_away_and_given_back(
-    start: Start, proxy: FaultyProxy, client: Client, name: str, root: Path, tmp_path: Path, tried: Tried
+    start: Start, client: Client, proxy: FaultyProxy, real_api: RealApi, name: str, root: Path, tmp_path: Path, tried: Tried
 ) -> None:
     """The log says which Role is missing."""
     client.create("ConfigMap", "default", name, {"key": "1"})
@@ -203,13 +203,12 @@ def test_the_role_is_taken_away_and_given_back(
     kubeconfig = proxy.write_kubeconfig(tmp_path / "kubeconfig", "reader-token")
     app = App(start, kubeconfig, f"--configmap={name}", root, "--settle=0")
     app.wait_until_started_with("1")
+    reader = Client(real_api.url, ca_file=real_api.ca_file, token="reader-token")
     client.delete_raw(f"{RBAC}/rolebindings/{name}")
 
-    def is_refused() -> bool:  # the server takes a moment to know
-        proxy.cut()
-        return any("(403)" in event["message"] for event in app.running.events("source.problem"))
-
-    eventually(is_refused, "it may not any more")
+    eventually(lambda: is_forbidden(reader, name), "the server knows it")
+    proxy.cut()
+    assert "(403)" in app.running.wait_for_event("source.problem", times=2)["message"]  # the first is the cut
     client.replace("ConfigMap", "default", name, {"key": "2"})
     bind(client, name)
     ended = time.monotonic()
@@ -282,6 +281,15 @@ def test_the_clock_is_set_back(
     years = {event["time"][:4] for event in app.running.events("config.applied")}
     assert len(years) >= 2, f"the clock was not set: {years}"
     tried("the clock is set back and forward by a year", "nothing depends on it", lost=0, recovery_s=time.monotonic() - ended)
+
+
+def is_forbidden(client: Client, name: str) -> bool:
+    """Whether the server lets this user not list the object."""
+    try:
+        client.list("ConfigMap", "default", name)
+    except ApiError as error:
+        return error.status == 403
+    return False
 
 
 def bind(client: Client, name: str) -> None:
