@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n 4 --dist=worksteal
 BUNDLE := dist/bundle/config-supervisor
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-apps test-all faults bundle test-bundle images test-images lint bench bench-init bench-quick clean
+.PHONY: help run test test-slow test-apps test-all faults bundle test-bundle images test-images audit lint bench bench-init bench-quick clean
 
 help:  ## show this
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
@@ -59,6 +59,9 @@ images: .venv/ready bundle  ## the image with the bundle, and the example images
 
 test-images: .venv/images  ## the bundle in images of every kind, and the examples with their real apps; after make images
 	CONTAINERS=$(CONTAINERS) $(BIN)/python -m pytest tests/images
+
+audit:  ## known vulnerabilities of what is locked; with pip-audit (pipx install pip-audit)
+	pip-audit --disable-pip --require-hashes $(foreach lock,$(shell git ls-files '*requirements*.lock'),-r $(lock))
 
 lint: .venv/ready  ## formatting, lint and types
 	$(BIN)/python -m ruff format --check

@@ -103,10 +103,12 @@ def build_entry(prefix: Path) -> Path:
     """Build the program that users name as their ENTRYPOINT; return the C library that becomes a part of it."""
     entry, python = prefix / "bin" / "config-supervisor", prefix / "bin" / VERSION
     options = ("-Wall", "-Wextra", "-Os", "-s", "-static", f'-DPYTHON="{python}"')
-    run("musl-gcc", *options, "-o", entry, HERE / "launcher.c")
+    linked = run("musl-gcc", *options, "-Wl,--trace", "-o", entry, HERE / "launcher.c")
     (prefix / "bin" / "python").symlink_to(VERSION)
     (prefix / "bin" / "config-controller").symlink_to("config-supervisor")  # the name of the Go program of 2016
-    return Path(run("musl-gcc", "-print-file-name=libc.a").strip())
+    found = re.search(r"/\S+/libc\.a", linked)  # asked for its libraries, musl-gcc names those of gcc
+    assert found, linked
+    return Path(found[0])
 
 
 def run(*words: str | Path) -> str:

@@ -189,3 +189,20 @@ def run_in(folder: Path, programs: Path) -> Callable[..., subprocess.CompletedPr
         return subprocess.run(words, cwd=folder, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False)
 
     return run
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "tests/images/requirements.lock"])
+def test_every_dependency_is_locked_by_version_and_hash(lock: str) -> None:
+    """And whatever installs from a lock file insists on the hashes."""
+    entries = re.split(r"\n(?=[a-zA-Z0-9])", (REPOSITORY / lock).read_text().rstrip())
+
+    assert len(entries) > 5
+    assert [entry for entry in entries if not re.match(r"[\w.-]+==[\w.]+[^\n]*\\\n    --hash=sha256:[0-9a-f]{64}", entry)] == []
+
+
+def test_nothing_is_installed_from_a_lock_file_without_its_hashes() -> None:
+    """Neither by make nor in an image."""
+    for path in (REPOSITORY / "Makefile", *(REPOSITORY / "docker").glob("*.py"), *(REPOSITORY / "docker").rglob("Dockerfile")):
+        lines = [line for line in path.read_text().splitlines() if ".lock" in line and re.search(r"\bpip\b", line)]
+
+        assert all("--require-hashes" in line for line in lines), path

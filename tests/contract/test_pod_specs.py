@@ -117,6 +117,16 @@ def test_the_api_server_takes_the_documents_of_the_readme(api: RealApi) -> None:
     assert {pod["spec"]["serviceAccountName"] for pod in PODS} == {"app"}
 
 
+@pytest.mark.parametrize("pod", PODS, ids=lambda pod: pod["metadata"]["name"])
+def test_the_pods_of_the_readme_have_the_least_rights(pod: Object) -> None:
+    """Nobody is root, gains rights, has a capability, or writes to the image."""
+    assert pod["spec"]["securityContext"]["runAsNonRoot"]
+    assert pod["spec"]["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in pod["spec"]["containers"]:
+        rights = container["securityContext"]
+        assert rights == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+
+
 @needs_root
 @pytest.mark.parametrize(
     ("containers", "name", "file"),

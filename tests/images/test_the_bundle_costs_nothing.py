@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from supervisor import __version__
 from tests.conftest import needs_root
 from tests.images.engine import BUNDLE
 from tests.stand_ins.real_api import RealApi
@@ -47,3 +49,18 @@ def test_it_takes_no_more_room_than_promised(figures: Any) -> None:
 def test_it_is_as_fast_and_light_as_a_plain_installation(figures: Any, mode: str, figure: str) -> None:
     """Start and memory, as a plain init and with a cluster."""
     assert figures[mode]["bundle"][figure] <= RATIO_MAX * figures[mode]["plain"][figure]
+
+
+def test_it_says_what_is_in_it() -> None:
+    """A bill of materials for scanners: Python, both C libraries, and the packages in the versions of the lock file."""
+    document = json.loads((MADE / "share" / "sbom.cdx.json").read_text())
+    named = {component["purl"].partition("@")[0]: component["version"] for component in document["components"]}
+    packages = {purl.removeprefix("pkg:pypi/").replace("_", "-"): named[purl] for purl in named if purl.startswith("pkg:pypi/")}
+    lock = (REPOSITORY / "requirements.lock").read_text()
+
+    assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.5")
+    assert {"pkg:deb/debian/libc6", "pkg:deb/debian/musl-dev"} <= named.keys()
+    assert any(purl.startswith(("pkg:generic/python", "pkg:deb/debian/python3")) for purl in named)
+    assert packages.pop("config-supervisor") == __version__
+    assert {"docopt-ng", "kubernetes", "psutil", "python-json-logger", "urllib3"} <= packages.keys()
+    assert packages.items() <= dict(re.findall(r"^([\w.-]+)==([\w.]+)", lock, re.MULTILINE)).items()
