@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.running import Lines, Running, program
+from tests.running import CANARY, LAST_APPLIED, Lines, Running, program
 from tests.stand_ins.real_api import RealApi
 
 Start = Callable[..., Running]
@@ -40,6 +41,17 @@ def start() -> Iterator[Start]:
         yield start
 
 
+@pytest.fixture(autouse=True)
+def no_content_elsewhere(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test: no file that it has left holds what only the objects hold, but the objects' own."""
+    yield
+    folder = request.node.funcargs.get("tmp_path")
+    for path in Path(folder).rglob("*") if folder else ():
+        if path.is_file() and not path.is_symlink() and "manifest" not in path.name:
+            with suppress(OSError):
+                assert CANARY.encode() not in path.read_bytes(), f"a content is in {path}"
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A configroot that does not exist yet."""
@@ -52,7 +64,8 @@ def manifest(tmp_path: Path) -> Manifest:
 
     def write(**data: str) -> Path:
         path = tmp_path / "manifest.yaml"
-        lines = ["kind: ConfigMap", "metadata: {name: app}", "data:", *(f"  {key}: {value!r}" for key, value in data.items())]
+        head = ["kind: ConfigMap", f"metadata: {{name: app, annotations: {json.dumps(LAST_APPLIED)}}}", "data:"]
+        lines = [*head, *(f"  {key}: {value!r}" for key, value in data.items())]
         passing = path.with_suffix(".new")
         passing.write_text("\n".join(lines) + "\n")
         return passing.rename(path)

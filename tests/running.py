@@ -22,6 +22,9 @@ SUPERVISOR = shlex.split(os.environ.get("SUPERVISOR", "")) or [sys.executable, "
 # A process namespace of its own, in which the program is PID 1; it dies with the process that made it.
 AS_PID1 = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 DEADLINE_S = 20.0
+# It stands in every ConfigMap and Secret of the tests, beside the contents, as kubectl keeps them there; and in many contents.
+CANARY = "canary-5f1d0c"
+LAST_APPLIED = {"kubectl.kubernetes.io/last-applied-configuration": f'{{"data": {{"password": "{CANARY}"}}}}'}
 
 
 def program(name: str, *arguments: str) -> list[str]:
@@ -152,6 +155,7 @@ class Running:
 
     def __exit__(self, *_: object) -> None:
         kill_all(self._process)
+        assert not [line for line in (*self.out.all(), *self.err.all()) if CANARY in line], "a content was printed"
 
     @property
     def pid(self) -> int:

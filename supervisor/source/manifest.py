@@ -77,7 +77,7 @@ def _documents(text: bytes, path: str) -> list[_Mapping]:
     try:
         documents = list(yaml.load_all(text, Loader=_loader()))
     except yaml.MarkedYAMLError as error:
-        raise SourceError(f"{_where(path, error.problem_mark)}: {error.problem or 'not YAML'}") from None
+        raise SourceError(f"{_where(path, error.problem_mark)}: {_problem(error)}") from None
     except (yaml.YAMLError, ValueError, RecursionError):  # not the error itself: it may quote the text
         raise SourceError(f"{path} is not YAML in UTF-8") from None
     found: list[_Mapping] = []
@@ -91,6 +91,12 @@ def _documents(text: bytes, path: str) -> list[_Mapping]:
         elif isinstance(document, _Mapping):
             found.append(document)
     raise SourceError(f"{path} holds more than {_OBJECTS_MAX} objects")
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    """PyYAML's words, but for a tag, alias or anchor that they quote: a password without quotes may look like one."""
+    said = str(error.problem or "not YAML")
+    return said.partition(" '")[0] if any(word in said for word in ("tag", "alias", "anchor")) else said
 
 
 def _loader() -> type[yaml.SafeLoader]:

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypedDict, Unpack
 from urllib.parse import urlencode, urlsplit
 
+from tests.running import LAST_APPLIED
+
 Kind = Literal["ConfigMap", "Secret"]
 Object = dict[str, Any]
 Text = Mapping[str, str] | None
@@ -240,7 +242,11 @@ def path_of(kind: Kind, namespace: str, name: str | None = None) -> str:
 def object_of(kind: Kind, name: str, data: Text = None, binary_data: Raw = None, labels: Text = None) -> Object:
     """A ConfigMap, or a Secret with all its contents in `data`."""
     raw = {key: base64.b64encode(content).decode() for key, content in (binary_data or {}).items()}
-    found: Object = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "labels": dict(labels or {})}}
+    found: Object = {
+        "apiVersion": "v1",
+        "kind": kind,
+        "metadata": {"name": name, "labels": dict(labels or {}), "annotations": LAST_APPLIED},
+    }
     if kind == "Secret":
         text = {key: base64.b64encode(content.encode()).decode() for key, content in (data or {}).items()}
         return {**found, "data": {**text, **raw}}

@@ -1,0 +1,99 @@
+"""A value that only the objects hold is nowhere else, at --v=9: not in logs, answers, arguments, the termination log, Events.
+
+Besides this, every object of every test holds a canary, and no supervisor of any test prints it: see tests.running.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.asking import ask
+from tests.conftest import HttpApp, Start
+from tests.faults.conftest import Tried
+from tests.running import CANARY, PROGRAMS, Running, descendants, program
+from tests.side import side
+from tests.stand_ins.client import Client
+from tests.stand_ins.real_api import RealApi
+
+PATHS = ("/", "/status.json", "/metrics", "/livez", "/readyz", "/startupz", "/healthz", f"/{CANARY}")
+HEAD = "kind: Secret\nmetadata: {name: app}\n"
+ENCODED = base64.b64encode(CANARY.encode()).decode()
+COMPRESSED = base64.b64encode(gzip.compress(CANARY.encode())[:-3]).decode()
+# What is wrong with each manifest, and the options with which it is.
+BAD: dict[str, tuple[str, tuple[str, ...]]] = {
+    "YAML": (f"{HEAD}stringData:\n  a: '{CANARY}\n", ()),
+    "a tab": (f"{HEAD}stringData:\n\ta: {CANARY}\n", ()),
+    "an alias": (f"{HEAD}stringData:\n  a: *{CANARY}\n", ()),
+    "an anchor twice": (f"{HEAD}stringData:\n  a: &{CANARY} x\n  b: &{CANARY} y\n  c: *{CANARY}\n  d: *none\n", ()),
+    "a tag handle": (f"{HEAD}stringData:\n  a: !{CANARY}! x\n", ()),
+    "a tag": (f"{HEAD}stringData:\n  a: !{CANARY} x\n", ()),
+    "base64": (f"{HEAD}data:\n  a: {CANARY}!\n", ()),
+    "a list": (f"{HEAD}stringData:\n  a: [{CANARY}]\n", ()),
+    "no mapping": (f"{HEAD}stringData: {CANARY}\n", ()),
+    "a variable that is not set": (f"{HEAD}stringData: {{a: 'x $(no_such_variable) {CANARY}'}}\n", ("--expand",)),
+    "gzip": (f"{HEAD}data: {{a.gz: {COMPRESSED}}}\n", ("--gunzip",)),
+    "two keys on one path": (f"{HEAD}stringData: {{a__b: {CANARY}, a: {CANARY}}}\n", ("--key-separator=__",)),
+    "a check says no": (f"{HEAD}stringData: {{a: {CANARY}}}\n", ("--validate=test ! -e {}/a",)),
+    "a check cannot be run": (
+        f"{HEAD}stringData: {{a: {CANARY}}}\n",
+        ("--validate=sh -c 'test ! -e {}/a || exec /no/such/program'",),
+    ),
+}
+
+
+@pytest.fixture
+def follow(start: Start, root: Path, tmp_path: Path) -> Callable[..., Running]:
+    """Start the program with all that it can say and serve, on a manifest with this text."""
+
+    def run(text: str, *options: str, **more: object) -> Running:
+        write(tmp_path, text)
+        return start(
+            *(f"--manifest={tmp_path}/manifest.yaml", f"--configroot={root}", f"--listen=unix:{tmp_path}/socket"),
+            *("--v=9", "--settle=0", "--reload-interval=0", f"--termination-log={tmp_path}/termination-log", *options),
+            command=program("show_signals"),
+            **more,
+        )
+
+    return run
+
+
+def write(folder: Path, text: str) -> None:
+    """Another manifest, in one step."""
+    (folder / "manifest.new").write_text(text)
+    (folder / "manifest.new").rename(folder / "manifest.yaml")
+
+
+def look_everywhere(running: Running, folder: Path, root: Path) -> None:
+    """Ask for all that is served, end the program, and look at all that is left. What it has printed is looked at anyway."""
+    for path in PATHS:
+        assert CANARY.encode() not in ask(f"unix:{folder}/socket", path).body.replace(b"/" + CANARY.encode(), b"")
+    for pid in (running.pid, *descendants(running.pid)):
+        assert CANARY.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/environ").read_bytes()
+    said = side("status", f"--listen=unix:{folder}/socket")
+    assert CANARY not in said.out + said.err
+    said = side("check", f"--manifest={folder}/manifest.yaml", f"--configroot={root}", "--v=9")
+    assert CANARY not in said.out + said.err
+    running.stop()
+    for path in root.rglob("*"):  # where it belongs; nothing else of what is left may hold it
+        if path.is_file() and not path.is_symlink():
+            path.unlink()
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_is_wrong_is_said_without_it(
+    follow: Callable[..., Running], root: Path, tmp_path: Path, what: str, tried: Tried
+) -> None:
+    """Line and column, the name of the key, the program that said no; never the value."""
+    text, options = BAD[what]
+    running = follow(f"{HEAD}stringData: {{key: {CANARY}-1}}\n", *options)
+    running.wait_for_event("config.applied")
+    write(tmp_path, text)
+    running.err.wait_for(r'"event": "(config\.(refused|failed)|source\.problem)"')
+
+    look_everywhere(running, tmp_path, root)
+    tried("a value that only objects hold, looked for after every fault", "in no log, answer, argument or file but its own")
