@@ -52,6 +52,7 @@ class Files:
 
         Raises Refused, and has changed nothing, if something that we did not make is in the way; and OSError.
         """
+        self._remove_temporary()  # of a try that did not get to its end
         older = self._older_than(staged, shown)
         self._refuse_what_is_in_the_way(staged.listing, older)
         try:

@@ -53,17 +53,22 @@ def write(revision: Revision, files: Iterable[File], listing: Listing, disk: Dis
 
 
 def read(name: str, disk: Disk) -> tuple[Listing, Stamps] | None:
-    """What a generation holds, read from the disk; None if it cannot be read, or if something else than files is in it."""
-    listing: Listing = {}
-    stamps: Stamps = {}
-    try:
-        for folder, descriptor, found in disk.walk(name):
-            for file in found:
-                path = os.path.join(folder, file)
-                listing[path], stamps[path] = describe(file, descriptor)
-    except OSError:
-        return None
-    return listing, stamps
+    """What a generation holds, read from the disk; None if it cannot be read, or if something else than files is in it.
+
+    It is tried twice: for one that is lost all is written again, and plain files that are out in the folder count as foreign.
+    """
+    for _ in range(2):
+        listing: Listing = {}
+        stamps: Stamps = {}
+        try:
+            for folder, descriptor, found in disk.walk(name):
+                for file in found:
+                    path = os.path.join(folder, file)
+                    listing[path], stamps[path] = describe(file, descriptor)
+        except OSError:
+            continue
+        return listing, stamps
+    return None
 
 
 def has_modes(name: str, disk: Disk) -> bool:

@@ -73,6 +73,7 @@ class Tree:
         self._disk = Disk(root, _open_and_lock(root, folder_mode), folder_mode, fsync=fsync)
         self.live: Staged | None = None
         self._let_go_of: Staged | None = None
+        self._has_failed = False  # the disk has: there may be more on it than we know of
         self.refusal: Refusal | None = None
         with self._doing("read what is live", StartError):
             self._folder = self._read_link(links.DATA)
@@ -84,7 +85,7 @@ class Tree:
             good = self._read_link(_GOOD)
             self.good = self._shown if good == self._folder else self._read(good)
             self.refusal = self._read_refusal()
-        self._layout = Files(self._disk, self._read) if layout == "files" else Links(self._disk, self._swap)
+            self._layout = Files(self._disk, self._read) if layout == "files" else Links(self._disk, self._swap)
         try:
             self._take_up()
         except (Refused, TreeError):
@@ -152,6 +153,10 @@ class Tree:
         good = self.good.folder if self.good else None
         kept = {self._folder, self._before if good in {None, self._folder} else good, *self._layout.older()}
         with self._doing("prune"):
+            if self._has_failed:
+                self._sweep("")
+                self._generations = dict.fromkeys(generation.names(self._disk)) | self._generations
+                self._has_failed = False
             for name in self._generations.keys() - kept:
                 self._drop_links(name)
                 self._disk.remove_all(name)
@@ -177,8 +182,10 @@ class Tree:
 
     def _drop_links(self, folder: str) -> None:
         """Remove the links that are there for a generation alone."""
-        wanted = self._shown.listing if self._shown else self._paths(self._folder) if self._folder else ()
-        links.drop(links.ways(self._paths(folder)) - links.ways(wanted), self._disk)
+        wanted = links.ways(self._shown.listing if self._shown else ())
+        if self._folder and not (self._shown and self._shown.folder == self._folder):  # it keeps what links hide already
+            wanted |= links.ways(self._paths(self._folder))
+        links.drop(links.ways(self._paths(folder)) - wanted, self._disk)
 
     def _paths(self, folder: str) -> Iterable[str]:
         staged = self._generations.get(folder)
@@ -232,6 +239,7 @@ class Tree:
         try:
             yield
         except OSError as error:
+            self._has_failed = True
             raise error_class(f"cannot {what} in {self.root}: {error.strerror}") from error
 
 
