@@ -28,11 +28,21 @@ class Publisher:
     def __init__(self) -> None:
         self._process = subprocess.Popen(program("publish"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def publish(self, root: Path, wanted: dict[str, str], layout: str, cut: int = 0, number: int = 0, *, stays: bool = False) -> Any:
+    def publish(
+        self, root: Path, wanted: dict[str, str], layout: str, cut: int = 0, number: int = 0, *, stays: bool = False
+    ) -> Any:
         """The number of calls, what a reader found after each failure, and whether it was done, and what failed."""
         assert self._process.stdin
         assert self._process.stdout
-        words = {"root": str(root), "wanted": wanted, "layout": layout, "cut": cut, "fails": number, "stays": stays, "names": NAMES}
+        words = {
+            "root": str(root),
+            "wanted": wanted,
+            "layout": layout,
+            "cut": cut,
+            "fails": number,
+            "stays": stays,
+            "names": NAMES,
+        }
         self._process.stdin.write(json.dumps(words) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()

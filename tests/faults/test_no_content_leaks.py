@@ -17,9 +17,8 @@ from tests.conftest import HttpApp, Start
 from tests.faults.conftest import Tried
 from tests.running import CANARY, PROGRAMS, Running, descendants, program
 from tests.side import side
-from tests.stand_ins.client import Client
-from tests.stand_ins.real_api import RealApi
 
+WHAT, NOWHERE = "a value that only objects hold, looked for after every fault", "in no log, answer, argument or file but its own"
 PATHS = ("/", "/status.json", "/metrics", "/livez", "/readyz", "/startupz", "/healthz", f"/{CANARY}")
 HEAD = "kind: Secret\nmetadata: {name: app}\n"
 ENCODED = base64.b64encode(CANARY.encode()).decode()
@@ -96,4 +95,37 @@ def test_what_is_wrong_is_said_without_it(
     running.err.wait_for(r'"event": "(config\.(refused|failed)|source\.problem)"')
 
     look_everywhere(running, tmp_path, root)
-    tried("a value that only objects hold, looked for after every fault", "in no log, answer, argument or file but its own")
+    tried(WHAT, NOWHERE)
+
+
+def test_a_crash_is_said_without_it(follow: Callable[..., Running], root: Path, tmp_path: Path, tried: Tried) -> None:
+    """Where it was, and which kind of error; the error's text may hold anything."""
+    faults = {"FAULTS": str(tmp_path), "PYTHONPATH": f"{PROGRAMS}/faulty:{PROGRAMS.parent.parent}"}
+    running = follow(f"{HEAD}stringData: {{key: {CANARY}-1}}\n", environment=faults)
+    running.wait_for_event("config.applied")
+    (tmp_path / "crash").write_text("sync os.rename ..data")
+    write(tmp_path, f"{HEAD}stringData: {{key: {CANARY}-2}}\n")
+    running.wait_for_event("thread.crashed")
+    (tmp_path / "crash").unlink()
+    running.wait_for_event("config.applied", times=2)
+
+    look_everywhere(running, tmp_path, root)
+    tried(WHAT, NOWHERE)
+
+
+def test_a_header_of_a_file_is_no_argument(
+    follow: Callable[..., Running], http_app: HttpApp, root: Path, tmp_path: Path, tried: Tried
+) -> None:
+    """A token by which the app is told is read from its file, and shown by nobody, also when the app says no."""
+    header = tmp_path / "header-manifest"
+    header.write_text(CANARY)
+    url, requests = http_app(root / "key", 401)
+    options = (f"--reload-http={url}", f"--reload-http-header-file=Authorization={header}")
+    running = follow(f"{HEAD}stringData: {{key: one}}\n", *options)
+    running.wait_for_event("config.applied")
+    write(tmp_path, f"{HEAD}stringData: {{key: {CANARY}-2}}\n")
+    requests.wait_for("POST")
+    running.err.wait_for(r'"event": "config\.(refused|rolled_back|failed)"')
+
+    look_everywhere(running, tmp_path, root)
+    tried(WHAT, NOWHERE)
