@@ -201,6 +201,7 @@ def test_with_no_rollback_the_new_files_stay(pod: Pod, port: int) -> None:
     running.wait_for_event("config.applied")
     pod.want(key="refuse two")
     running.wait_for_event("config.refused")
+    running.out.wait_for("^refuses")
 
     assert pod.live == "refuse two"
     assert running.out.all()[1:] == ["took 'one'", "refuses 'refuse two'"]
