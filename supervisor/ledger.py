@@ -67,6 +67,8 @@ class Ledger:
 
     def stage(self, snapshot: Snapshot) -> tuple[Staged, str]:
         """Write a snapshot beside what is live; also returns where. Raises TreeError."""
+        with self._lock:
+            self._tree.return_to_root()
         staged = self._tree.stage(snapshot)
         return staged, self._tree.path_of(staged)
 

@@ -70,7 +70,11 @@ class Tree:
         self, root: str, *, layout: Literal["atomic", "files"] = "atomic", folder_mode: int = 0o755, fsync: bool = False
     ) -> None:
         self.root = root
+        self._layout_name = layout
         self._disk = Disk(root, _open_and_lock(root, folder_mode), folder_mode, fsync=fsync)
+        self._read_all()
+
+    def _read_all(self) -> None:
         self.live: Staged | None = None
         self._let_go_of: Staged | None = None
         self._has_failed = False  # the disk has: there may be more on it than we know of
@@ -85,11 +89,29 @@ class Tree:
             good = self._read_link(_GOOD)
             self.good = self._shown if good == self._folder else self._read(good)
             self.refusal = self._read_refusal()
-            self._layout = Files(self._disk, self._read) if layout == "files" else Links(self._disk, self._swap)
+            self._layout = Files(self._disk, self._read) if self._layout_name == "files" else Links(self._disk, self._swap)
         try:
             self._take_up()
         except (Refused, TreeError):
             return  # nothing counts as live then: the next revision is published in full, and says what is in the way
+
+    def return_to_root(self) -> None:
+        """If another folder has taken the place of ours, or ours is gone, go on with what is there now. Raises TreeError.
+
+        Not if it is a link: somebody else may have planted it.
+        """
+        with self._doing("look"), suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(self.root), os.fstat(self._disk.fd)):
+                return
+        if os.path.islink(self.root):
+            raise TreeError(f"{self.root} has become a link to somewhere else, which is not followed: start anew if it is right")
+        try:
+            descriptor = _open_and_lock(self.root, self._disk.folder_mode)
+            os.dup2(descriptor, self._disk.fd, inheritable=False)
+            os.close(descriptor)
+            self._read_all()
+        except StartError as error:
+            raise TreeError(str(error)) from error
 
     def stage(self, snapshot: Snapshot) -> Staged:
         """Write a snapshot beside what is live. Raises TreeError, and leaves nothing behind, if the disk does not take it."""
@@ -109,6 +131,8 @@ class Tree:
         disk does not take all of it: publish again.
         """
         with self._doing("publish"):
+            if self._disk.look(staged.folder) != FOLDER:
+                raise TreeError(f"cannot publish in {self.root}: somebody has removed {staged.folder}")
             self._layout.prepare(staged, self._shown)
             shown, self._shown, self.live = self._shown, staged, None  # nothing counts as live until all of it is
             self._swap(staged.folder)
@@ -155,7 +179,7 @@ class Tree:
         with self._doing("prune"):
             if self._has_failed:
                 self._sweep("")
-                self._generations = dict.fromkeys(generation.names(self._disk)) | self._generations
+                self._generations = {name: self._generations.get(name) for name in generation.names(self._disk)}
                 self._has_failed = False
             for name in self._generations.keys() - kept:
                 self._drop_links(name)
