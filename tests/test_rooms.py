@@ -154,6 +154,7 @@ DOORS = {
     r"os\.unlink$": {"disk", "stamp", "report.server", "commands.doctor_disk"},  # a socket that a run before has left
     r"os\.link$": {"stamp"},
     r"os\.O_RDWR$": {"__main__", "terminal"},  # /dev/null in place of a closed descriptor; the terminal
+    r"os\.pwritev$": {"logs"},
     r"os\.write$": {"disk", "logs", "spawn", "termination"},  # files; standard error; a pipe to ourselves
     r"tempfile\b": {"login", "commands.check"},  # the library wants certificates as files
 }
