@@ -1,4 +1,4 @@
-"""The door to standard error: one line per event, written by a thread of its own.
+"""The door to standard error: one line per event, written at once if the pipe takes it, else by a thread of its own.
 
 Nobody waits for a log line: a full pipe that nobody reads must not delay a signal. The queue is bounded; when it is full the
 oldest line goes, and the next line that gets through says how many did. What is slow to import is imported by the writer.
@@ -7,6 +7,7 @@ oldest line goes, and the next line that gets through says how many did. What is
 from __future__ import annotations
 
 import os
+import sys
 import time
 from _thread import allocate_lock, start_new_thread
 
@@ -25,6 +26,8 @@ _NAMES = {number: name for name, number in LEVELS.items()}
 _LINES_MAX = 2000
 _FLUSH_S = 1.0
 _STDERR = 2
+_TYPE, _PIPE = 0o170000, 0o010000  # S_IFMT and S_IFIFO (inode(7)); stat takes long to import
+_PIPE_BUF = 4096  # so much goes into a pipe whole or not at all (pipe(7))
 
 
 def usual_format() -> Literal["json", "text"]:
@@ -36,10 +39,13 @@ class Log:
     """Events, by dotted name, a sentence for people, and fields. Never the content of a file."""
 
     def __init__(self, form: Literal["json", "text"] = "json", level: int = INFO) -> None:
-        self._form = form
+        self._render: _Text | _Json = _Text() if form == "text" else _Json()
+        self._is_pipe = os.fstat(_STDERR).st_mode & _TYPE == _PIPE
         self._level = level
         self._lock = allocate_lock()
         self._lines: list[Line] = []
+        self._has_line = False
+        """Whether the writer has taken a line that it has not written yet."""
         self._dropped = 0
         self.writing = allocate_lock()
         """Held while a line is written to standard error, by whoever writes there."""
@@ -76,6 +82,8 @@ class Log:
             return
         line = {"message": message, "time": time.time(), "level": _NAMES[level], "event": event, **fields}
         with self._lock:
+            if not self._lines and not self._has_line and self._write_at_once(line):
+                return
             if len(self._lines) == _LINES_MAX:
                 self._lines.pop(0)
                 self._dropped += 1
@@ -83,6 +91,20 @@ class Log:
             if not self._writer.locked():
                 self._start_writer()
             self._wake()
+
+    def _write_at_once(self, line: Line) -> bool:
+        """Write a line without waiting for anybody, if that can be; to wake the writer takes longer than to write."""
+        if not self._is_pipe or not self._render.is_ready(line) or not self.writing.acquire(blocking=False):
+            return False
+        try:
+            text = self._text_of(line)
+            return len(text) <= _PIPE_BUF and write_now(_STDERR, text)
+        finally:
+            self.writing.release()
+
+    def _text_of(self, line: Line) -> bytes:
+        text = self._render({**line, "time": rfc3339(line["time"])})
+        return (text + "\n").encode(errors="backslashreplace")
 
     def _start_writer(self) -> None:
         self._writer.acquire()
@@ -100,6 +122,7 @@ class Log:
         while True:
             self._nothing.acquire()
             with self._lock:
+                self._has_line = bool(self._lines)
                 if self._lines:
                     self._wake()
                     line = self._lines.pop(0)
@@ -110,11 +133,9 @@ class Log:
                     return None
 
     def _write(self) -> None:
-        render = _text if self._form == "text" else _Json()
         while line := self._next():
-            line["time"] = rfc3339(line["time"])
             with self.writing:
-                write_all(_STDERR, (render(line) + "\n").encode(errors="backslashreplace"))
+                write_all(_STDERR, self._text_of(line))
         self._writer.release()
 
 
@@ -131,6 +152,10 @@ class _Json:
     def __init__(self) -> None:
         self._formatter: JsonFormatter | None = None
 
+    def is_ready(self, line: Line) -> bool:
+        """Whether nothing has to be imported for this line."""
+        return self._formatter is not None or all(isinstance(value, str) for name, value in line.items() if name != "time")
+
     def __call__(self, line: Line) -> str:
         texts = [value for value in line.values() if isinstance(value, str)]
         if len(texts) == len(line):
@@ -144,12 +169,18 @@ class _Json:
         return self._formatter.serialize_log_record(line)  # not format, for which a LogRecord must be made first
 
 
-def _text(line: Line) -> str:
+class _Text:
     """`12:00:00.000 info  event  message  field=value`; what could break the line is quoted."""
-    time_of_day = str(line.pop("time"))[11:-1]
-    level, event, message = line.pop("level"), line.pop("event"), line.pop("message")
-    fields = "".join(f" {name}={_plain(value)}" for name, value in line.items())
-    return f"{time_of_day} {level:<7} {event}: {_plain(message, quote=False)}{fields}"
+
+    def is_ready(self, _line: Line) -> bool:
+        """Whether nothing has to be imported for this line."""
+        return True
+
+    def __call__(self, line: Line) -> str:
+        time_of_day = str(line.pop("time"))[11:-1]
+        level, event, message = line.pop("level"), line.pop("event"), line.pop("message")
+        fields = "".join(f" {name}={_plain(value)}" for name, value in line.items())
+        return f"{time_of_day} {level:<7} {event}: {_plain(message, quote=False)}{fields}"
 
 
 def _plain(value: object, *, quote: bool = True) -> str:
@@ -159,6 +190,22 @@ def _plain(value: object, *, quote: bool = True) -> str:
         return ":".join(_plain(item) for item in value.values() if item not in {None, ""})
     text = str(value)
     return text if text.isprintable() and not (quote and " " in text) else repr(text)
+
+
+if sys.platform == "linux":
+
+    def write_now(descriptor: int, data: bytes) -> bool:
+        """Write to a pipe if it takes all of it at once, whoever else writes there. Not so if the kernel does not know how."""
+        try:
+            return os.pwritev(descriptor, [data], -1, os.RWF_NOWAIT) == len(data)
+        except OSError:
+            return False
+
+else:
+
+    def write_now(descriptor: int, data: bytes) -> bool:  # noqa: ARG001
+        """There is no call for that."""
+        return False
 
 
 def write_all(descriptor: int, data: bytes) -> bool:

@@ -139,7 +139,8 @@ DOORS = {
     r"os\.(set(res|re|e)?[ug]id|setgroups|initgroups)$": {"spawn"},
     r"os\.(wait|waitpid|wait[34]|waitid)$": {"children", "spawn"},  # spawn waits for a process that never became the command
     r"os\.tcsetpgrp$": {"terminal"},
-    r"os\.(kill|killpg)$": {"processes", "inbox", "prctl"},  # inbox wakes its own main thread; prctl does what the kernel missed
+    # inbox wakes its own main thread; prctl does what the kernel missed; peers tells the command, while it cannot be reaped
+    r"os\.(kill|killpg)$": {"processes", "inbox", "prctl", "peers"},
     r"os\._exit$": {"spawn", "__main__"},
     r"os\.(environb?|getenvb?|putenv|unsetenv)$": {"spawn", "__main__"},
     r"fcntl\b": {"tree", "terminal"},  # a lock; the terminal's ioctls
@@ -153,6 +154,7 @@ DOORS = {
     r"os\.unlink$": {"disk", "stamp", "report.server", "commands.doctor_disk"},  # a socket that a run before has left
     r"os\.link$": {"stamp"},
     r"os\.O_RDWR$": {"__main__", "terminal"},  # /dev/null in place of a closed descriptor; the terminal
+    r"os\.pwritev$": {"logs"},
     r"os\.write$": {"disk", "logs", "spawn", "termination"},  # files; standard error; a pipe to ourselves
     r"tempfile\b": {"login", "commands.check"},  # the library wants certificates as files
 }

@@ -7,12 +7,11 @@ import time
 from typing import TYPE_CHECKING
 
 from supervisor.errors import NotTold, NotYet
-from supervisor.peers import Peers, send, survives
+from supervisor.peers import Peers, age_s, name_of, send, survives
 
 if TYPE_CHECKING:
-    import psutil
-
     from supervisor.model import Update
+    from supervisor.peers import Peer
     from supervisor.processes import Processes
     from supervisor.settings import ReloadSettings
 
@@ -38,21 +37,21 @@ class BySignal:
 
         Raises Unreachable if there is none or we may not, NotYet if one has no handler yet, and NotTold if it will not get one.
         """
-        with self._peers.found() as processes:
-            for process in processes:
-                self._look_at(process)
+        with self._peers.found() as peers:
+            for peer in peers:
+                self._look_at(peer)
             self._looked_since = None
-            for process in processes:
-                send(process, self._number, self._name)
+            for peer in peers:
+                send(peer, self._number, self._name)
 
-    def _look_at(self, process: psutil.Process) -> None:
+    def _look_at(self, peer: Peer) -> None:
         """See that the process will live: it handles or ignores the signal."""
-        if self._is_forced or survives(process, self._number):
+        if self._is_forced or survives(peer, self._number):
             return
         now = time.monotonic()
         self._looked_since = self._looked_since or now
-        what = self._peers.name(process)
-        if now - self._looked_since < _MOMENT_S or time.time() - process.create_time() < _YOUNG_S:
+        what = name_of(peer)
+        if now - self._looked_since < _MOMENT_S or age_s(peer) < _YOUNG_S:
             raise NotYet(f"{what} has no handler for {self._name} yet")
         self._looked_since = None
         raise NotTold(

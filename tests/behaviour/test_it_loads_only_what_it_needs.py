@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import HttpApp, Manifest, Start
-from tests.running import Running
+from tests.running import Running, program
 
 pytestmark = pytest.mark.plain
 
@@ -39,7 +39,7 @@ def test_a_plain_init_has_no_options_to_parse(start: Start) -> None:
 
 
 def test_without_a_cluster_its_library_is_not_loaded(start: Start, manifest: Manifest, root: Path, http_app: HttpApp) -> None:
-    """Nor psutil, as long as nobody is told by a signal."""
+    """Nor psutil, as long as no other process than the command is told by a signal."""
     url, requests = http_app(root / "key")
     running = start(f"--manifest={manifest(key='one')}", f"--configroot={root}", f"--reload-http={url}", environment=ASK)
     requests.wait_for("^POST")
@@ -48,3 +48,15 @@ def test_without_a_cluster_its_library_is_not_loaded(start: Start, manifest: Man
     modules = loaded(running)
     assert modules & (CLUSTER | {"psutil"}) == set()
     assert "yaml" in modules
+
+
+def test_to_signal_the_command_takes_no_library(start: Start, manifest: Manifest, root: Path) -> None:
+    """It is our own child: all that there is to know of it stands in one file of /proc."""
+    command = program("show_config", f"{root}/key")
+    running = start(f"--manifest={manifest(key='one')}", f"--configroot={root}", command=command, environment=ASK)
+    running.out.wait_for("^started")
+    manifest(key="two")
+    running.out.wait_for("^reloaded")
+    running.stop()
+
+    assert "psutil" not in loaded(running)

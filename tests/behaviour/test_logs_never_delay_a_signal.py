@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Start
 from tests.running import SUPERVISOR, Lines, kill_all, program
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -85,3 +86,19 @@ def test_the_log_keeps_nobody_waiting_at_the_end(full_pipe: tuple[int, int]) -> 
     process = subprocess.Popen([*SUPERVISOR, "--", "sh", "-c", "exit 5"], stderr=full_pipe[1], env=ENVIRONMENT)
 
     assert process.wait(3) == 5
+
+
+def test_a_line_that_the_pipe_takes_wakes_no_thread(start: Start) -> None:
+    """There is none but the main one, which forwards."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb"), os.fdopen(writer, "wb"):
+        try:
+            os.pwritev(writer, [b"-"], -1, os.RWF_NOWAIT)
+        except OSError:
+            pytest.skip("this kernel cannot write to a pipe without waiting")
+    running = start("--log-format=text", "--log-level=debug", command=program("show_signals"))
+    running.out.wait_for("ready")
+    running.send(signal.SIGUSR1)
+    running.err.wait_for("signal.forwarded")
+
+    assert len(os.listdir(f"/proc/{running.pid}/task")) == 1

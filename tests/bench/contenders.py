@@ -97,7 +97,10 @@ class Contender:
         self._lines: list[bytes] = []
         self.times_told = 0
         self.log = log
-        with log.open("ab") as errors:
+        with log.open("ab") as file:  # through a pipe, as a container's standard error
+            self._log_reader = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=file)
+        assert self._log_reader.stdin
+        with self._log_reader.stdin as errors:
             self._process = subprocess.Popen(
                 [*(AS_PID1 if as_pid1 else []), *words],
                 stdin=subprocess.DEVNULL,
@@ -118,6 +121,7 @@ class Contender:
         for pid in below:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        self._log_reader.wait()
         self._process.stdout.close()
 
     @property
