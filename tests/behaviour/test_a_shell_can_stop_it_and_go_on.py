@@ -113,9 +113,7 @@ def test_bg_lets_the_command_run_without_the_terminal(tmp_path: Path) -> None:
 
 def test_a_job_that_was_started_in_the_background_can_be_brought_to_the_foreground(tmp_path: Path) -> None:
     """A shell sends no CONT to a job that runs: it is when the command wants to read that we hand the terminal on."""
-    (tmp_path / "script").write_text(
-        f'echo re""ady; until [ -e {tmp_path}/now ]; do :; done; read line; echo "got <$line>"'
-    )
+    (tmp_path / "script").write_text(f'echo re""ady; until [ -e {tmp_path}/now ]; do :; done; read line; echo "got <$line>"')
     with shell() as screen:
         screen.type(f"{LINE} -- sh {tmp_path}/script &\n")
         screen.wait_for("ready")
