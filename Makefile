@@ -8,13 +8,14 @@ EXAMPLE := examples/greeter.yaml
 # What builds and runs images: podman, or docker. The first is podman on a machine of few rights.
 CONTAINERS ?= $(firstword $(wildcard $(CURDIR)/../shared/tools/podman) $(shell command -v podman) docker)
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' supervisor/__init__.py)
+CASES ?= 10000
 EXAMPLES := nginx prometheus postgresql haproxy
 # Tests mostly wait, for processes and for time to pass: four at once keep two cores busy.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist=worksteal
 BUNDLE := dist/bundle/config-supervisor
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-apps test-all faults bundle test-bundle images test-images audit lint bench bench-init bench-quick clean
+.PHONY: help run test test-slow test-apps test-all faults fuzz bundle test-bundle images test-images audit lint bench bench-init bench-quick clean
 
 help:  ## show this
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
@@ -33,6 +34,10 @@ test-slow: .venv/ready  ## what the default tests leave out, but for the faults
 
 faults: .venv/ready  ## every fault that is tried, long ones too, and a table of what happened; with KUBEBUILDER_ASSETS
 	$(PYTEST) tests/faults
+
+fuzz: .venv/ready  ## whatever comes in from outside, in so many forms each: CASES=10000
+	FUZZ_CASES=$(CASES) $(PYTEST) --timeout=3600 tests/laws/test_whatever_comes_in.py tests/laws/test_any_command_line_is_read.py \
+		tests/laws/test_keys_stay_inside.py
 
 test-apps: .venv/ready  ## the real apps of tests/apps/packages.txt, as far as they are installed
 	$(PYTEST) -m apps

@@ -252,6 +252,7 @@ def _parsed(text: bytes) -> Object:
 def _error_of(code: object, status: Object, collection: Collection, verb: str, retry_after: str | None) -> SourceError:
     """Our error for a Status object of the API (Kubernetes API conventions, "Response Status Kind")."""
     what = f"cannot {verb} {collection}"
+    code = code if isinstance(code, int) else 0
     said = str(status.get("message", ""))[:_MESSAGE_MAX]
     if code == 410:
         return Expired(f"{what}: {said}")

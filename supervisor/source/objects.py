@@ -104,7 +104,7 @@ class ObjectSource:
                 self._problem = self._deleted()
                 heard = self._say()
             yield kind, heard
-            self._version = str(written.get("metadata", {}).get("resourceVersion") or self._version)
+            self._version = str(_metadata(written).get("resourceVersion") or self._version)
 
     def _say(self) -> Iterator[Heard]:
         """All that is wanted now; and why, if there is nothing."""
@@ -121,8 +121,7 @@ class ObjectSource:
             yield SourceError(self._problem)
 
     def _is_ours(self, written: Object) -> bool:
-        metadata = written.get("metadata")
-        name = metadata.get("name") if isinstance(metadata, dict) else None
+        name = _metadata(written).get("name")
         return isinstance(name, str) and self._collection.name in {"", name}
 
     def _deleted(self) -> str:
@@ -137,3 +136,9 @@ class ObjectSource:
         if collection.name:
             return f"{self.name} does not exist: waiting for it{hint}"
         return f"no {collection.kind} has the labels of {self.name}: nothing of them is wanted yet{hint}"
+
+
+def _metadata(written: Object) -> Object:
+    """An object's metadata; none, if the server sends something else there."""
+    metadata = written.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}

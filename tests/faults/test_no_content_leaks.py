@@ -78,9 +78,9 @@ def look_everywhere(running: Running, folder: Path, root: Path) -> None:
     said = side("check", f"--manifest={folder}/manifest.yaml", f"--configroot={root}", "--v=9")
     assert CANARY not in said.out + said.err
     running.stop()
-    for path in root.rglob("*"):  # where it belongs; nothing else of what is left may hold it
-        if path.is_file() and not path.is_symlink():
-            path.unlink()
+    for file in root.rglob("*"):  # where it belongs; nothing else of what is left may hold it
+        if file.is_file() and not file.is_symlink():
+            file.unlink()
 
 
 @pytest.mark.parametrize("what", BAD)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from supervisor import cli
@@ -52,14 +52,12 @@ def read(argv: list[str], environment: dict[str, str]) -> Settings | list[str]:
         return str(leave).splitlines()
 
 
-@settings(max_examples=300)
 @given(argv=st.lists(words, max_size=8), command=st.none() | st.lists(words, max_size=3), environment=environments)
 def test_any_words_and_any_environment(argv: list[str], command: list[str] | None, environment: dict[str, str]) -> None:
     """Give settings with the very command, at least one problem said in words, or a text; never another error."""
     check(argv, command, environment)
 
 
-@settings(max_examples=300)
 @given(word=assigned, environment=st.just({}) | st.builds(lambda name, value: {name: value}, names, values))
 def test_one_odd_word_in_a_run_that_is_right(word: str, environment: dict[str, str]) -> None:
     """So that more is looked at than the first mistake of many."""
