@@ -15,6 +15,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from supervisor.child_lines import ChildLines
+from supervisor.errors import StartError
 from supervisor.logs import rfc3339, write_all
 
 if TYPE_CHECKING:
@@ -46,12 +47,15 @@ class ChildLogs:
         self._pumps = [pump for pump in self._pumps if pump.is_alive()]
         pumps = [_Pump(name, to, self._locks[to]) for name, to in (("stdout", _STDOUT), ("stderr", _STDERR))]
         try:
+            for pump in pumps:  # before there is a command, which nobody would look after if this fails
+                pump.start()
+            self._pumps += pumps
             yield pumps[0].given, pumps[1].given
+        except RuntimeError as error:
+            raise StartError(f"cannot start a thread for --child-logs: {error}; is there a limit of processes or memory?") from error
         finally:
             for pump in pumps:
                 os.close(pump.given)
-                pump.start()
-            self._pumps += pumps
 
     def finish(self) -> None:
         """The command has ended: write all that it has written, and for a moment what others still write in its name."""
