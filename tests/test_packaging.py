@@ -206,3 +206,11 @@ def test_nothing_is_installed_from_a_lock_file_without_its_hashes() -> None:
         lines = [line for line in path.read_text().splitlines() if ".lock" in line and re.search(r"\bpip\b", line)]
 
         assert all("--require-hashes" in line for line in lines), path
+
+
+def test_every_promise_of_the_security_policy_names_a_test_that_is_there() -> None:
+    """As paths of this repository."""
+    named = set(re.findall(r"`(tests/[\w/.]+)`", (REPOSITORY / "SECURITY.md").read_text()))
+
+    assert len(named) > 12
+    assert [path for path in sorted(named) if not (REPOSITORY / path).is_file()] == []
