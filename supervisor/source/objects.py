@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # A watch that ends sooner than it can have been meant to was cut; waiting keeps us polite then.
 _SHORTEST_WATCH_S = 5.0
+# The kinds of events (Kubernetes API concepts, "Efficient detection of changes"); of others not even the version counts.
+_KINDS = {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"}
 
 
 class ObjectSource:
@@ -104,7 +106,8 @@ class ObjectSource:
                 self._problem = self._deleted()
                 heard = self._say()
             yield kind, heard
-            self._version = str(_metadata(written).get("resourceVersion") or self._version)
+            if kind in _KINDS:
+                self._version = str(_metadata(written).get("resourceVersion") or self._version)
 
     def _say(self) -> Iterator[Heard]:
         """All that is wanted now; and why, if there is nothing."""

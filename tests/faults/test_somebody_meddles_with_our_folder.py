@@ -41,7 +41,7 @@ def delete_the_link_to_the_live_generation(root: Path) -> None:
 def delete_all_generations(root: Path) -> None:
     """Also the good one, and the one that would be removed next."""
     for place in root.glob("..*-*"):
-        shutil.rmtree(place)
+        shutil.rmtree(place, ignore_errors=True)  # one may be removed by us at the same time
 
 
 def delete_everything(root: Path) -> None:
@@ -51,7 +51,8 @@ def delete_everything(root: Path) -> None:
 
 def delete_the_folder(root: Path) -> None:
     """The configroot itself."""
-    shutil.rmtree(root)
+    shutil.rmtree(root, ignore_errors=True)  # of what is in it, something may be removed by us at the same time
+    assert not root.exists()
 
 
 def put_another_folder_in_its_place(root: Path) -> None:
