@@ -115,6 +115,7 @@ FAULTS: dict[str, tuple[Fault, float, float]] = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("what", FAULTS)
 def test_the_change_is_live_soon_after(app: App, proxy: FaultyProxy, client: Client, name: str, what: str, tried: Tried) -> None:
     """Without a restart of ours, and the server is asked no more than once a second, and once more."""
