@@ -44,6 +44,7 @@ class ObjectSource:
         self._problem = ""
         self.name = str(collection)
         self._opened_at = inf
+        self._has_heard = False
         self.contact = Contact()
 
     def watch(self) -> Iterator[Heard]:
@@ -54,7 +55,7 @@ class ObjectSource:
         delays = backoff()
         is_troubled, apart_s = False, 0.0
         while True:
-            self._opened_at = inf
+            self._opened_at, self._has_heard = inf, False
             try:
                 if not self._version:
                     yield from self._list()
@@ -71,8 +72,7 @@ class ObjectSource:
             except SourceError as error:
                 problem = error
             apart_s = _APART_S
-            if self._has_lasted():
-                delays = backoff()
+            delays = self._calmed(delays)
             if not isinstance(problem, Unavailable):
                 self._version = ""
             if not isinstance(problem, Expired):
@@ -97,8 +97,20 @@ class ObjectSource:
         self._version = version
 
     def _has_lasted(self) -> bool:
-        """Whether the watch was no trouble. One event proves nothing: a server may send it and cut, again and again."""
+        """Whether the watch was no trouble."""
         return time.monotonic() - self._opened_at > _SHORTEST_WATCH_S
+
+    def _calmed(self, delays: Iterator[float]) -> Iterator[float]:
+        """The delays to go on with after a failure: from the first if the watch has lasted, from the second if it told something.
+
+        The first is shorter than a second, and a server may send an event and cut, again and again.
+        """
+        if self._has_lasted():
+            return backoff()
+        if self._has_heard:
+            delays = backoff()
+            next(delays)
+        return delays
 
     def _follow(self) -> Iterator[Iterator[Heard]]:
         """What each event of one watch has to say; a bookmark says nothing, but moves the version."""
@@ -108,7 +120,9 @@ class ObjectSource:
             heard: Iterator[Heard] = iter(())
             if kind == OPENED:
                 self._opened_at = time.monotonic()
-            elif self._is_ours(written) and kind in {"ADDED", "MODIFIED"}:
+            else:
+                self._has_heard = True
+            if self._is_ours(written) and kind in {"ADDED", "MODIFIED"}:
                 decoded = config_object(self._collection.kind, written)
                 self._found[decoded.origin.name] = decoded
                 heard = self._say()
