@@ -28,6 +28,11 @@ def backoff(jitter: Callable[[float, float], float] = uniform) -> Iterator[float
         delay_s = jitter(max(_SHORTEST_S, longest_s / 2), longest_s)
 
 
+def no_sooner(seconds: float, jitter: Callable[[float, float], float] = uniform) -> float:
+    """What a server asks all of us to wait, in seconds, longer at random by up to a quarter: or all of us would come at once."""
+    return seconds * jitter(1.0, 1.25)
+
+
 def retry_delays(retries: int, jitter: Callable[[float, float], float] = uniform) -> Iterator[float]:
     """So many delays in seconds: they double from 1 to 30, each shortened at random by up to a half.
 

@@ -19,6 +19,7 @@ from supervisor.collection import Collection
 from supervisor.errors import Denied, Expired, SourceError, StartError, Unavailable
 from supervisor.login import import_narrowly, log_in
 from supervisor.patience import Patience
+from supervisor.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,7 @@ _WATCH_S = (300, 600)
 _PAGE_OBJECTS = 500
 # The largest object, 1 MiB, has up to six bytes a character in JSON, and its managedFields.
 _LINE_BYTES_MAX = 16 * 2**20
+_ERROR_BYTES_MAX = 2**20
 _MESSAGE_MAX = 300
 _METHODS = {"create": "POST", "patch": "PATCH"}
 _CONTENT_TYPES = {"create": "application/json", "patch": "application/merge-patch+json"}
@@ -88,6 +90,7 @@ class Cluster:
         self._lock = Lock()
         self._api: Api | None = None
         self._patience = Patience()
+        self._turns = Turns()
 
     def list_pages(self, collection: Collection) -> Iterator[tuple[list[Object], str]]:
         """All objects, page by page, each with the version to watch from. Raises SourceError, and Expired to begin again.
@@ -97,6 +100,7 @@ class Cluster:
         """
         query = collection.selection if collection.name else [*collection.selection, ("limit", str(_PAGE_OBJECTS))]
         more: list[tuple[str, str]] = []
+        self._turns.wait()
         while True:
             with self._translated(collection, "list"):
                 answer = _parsed(self._request(collection.path, query + more, _ANSWER_S, collection, "list").data)
@@ -109,6 +113,7 @@ class Cluster:
             more = [("continue", str(token))] if token else []
             if more and more == before:
                 raise SourceError(f"cannot list {collection}: the pages do not end")
+            self._turns.succeeded()
             yield items, str(metadata.get("resourceVersion", ""))
             if not more:
                 return
@@ -129,8 +134,12 @@ class Cluster:
             ("resourceVersion", version),
             ("timeoutSeconds", str(lasts_s)),
         ]
+        self._turns.wait()
         with self._translated(collection, "watch"):
-            response = self._request(collection.path, query, self._patience.silence_s, collection, "watch")
+            # It answers before there is anything to tell: only what comes after the head may be long in coming.
+            response = self._request(collection.path, query, _ANSWER_S, collection, "watch")
+            _bear_silence(response, self._patience.silence_s)
+            self._turns.succeeded()
             yield OPENED, {}
             try:
                 for line in _lines(response):
@@ -194,7 +203,9 @@ class Cluster:
         method, timeouts_s = _METHODS.get(verb, "GET"), (_CONNECT_S, silence_s)
         response = self._client().send(method, path, query, headers, body, timeouts_s)
         if not 200 <= response.status < 300:
-            raise _error_of(response.status, _parsed(response.data), collection, verb, response.headers.get("Retry-After"))
+            status = _parsed(response.read(_ERROR_BYTES_MAX))
+            response.close()
+            raise _error_of(response.status, status, collection, verb, response.headers.get("Retry-After"))
         return response
 
     def _client(self) -> Api:
@@ -202,6 +213,10 @@ class Cluster:
             if self._api is None:
                 self._api = log_in(self._kubeconfig, self._context)
             return self._api
+
+    def _forget(self) -> None:
+        self._api = None
+        self._turns.failed()
 
     @contextmanager
     def _translated(self, collection: Collection, verb: str) -> Iterator[None]:
@@ -216,14 +231,21 @@ class Cluster:
         except Expired:
             raise
         except SourceError:
-            self._api = None
+            self._forget()
             raise
         except ConfigException as error:
-            self._api = None
+            self._forget()
             raise SourceError(f"cannot use the cluster's configuration: {_short(error)}") from error
         except (HTTPError, OpenApiException, OSError) as error:
-            self._api = None
+            self._forget()
             raise Unavailable(f"cannot {verb} {collection}: {_short(error)}") from error
+
+
+def _bear_silence(response: Any, seconds: float) -> None:
+    """Wait so long for more of a body. Not if the server is about to close the connection: then it is soon over anyway."""
+    sock = response.connection and response.connection.sock
+    if sock:
+        sock.settimeout(seconds)
 
 
 def _lines(response: Any) -> Iterator[bytes]:
@@ -244,7 +266,7 @@ def _lines(response: Any) -> Iterator[bytes]:
 def _parsed(text: bytes) -> Object:
     try:
         value = json.loads(text)
-    except ValueError:  # not the error itself: it holds the text
+    except (ValueError, RecursionError):  # not the error itself: it holds the text
         value = None
     return value if isinstance(value, dict) else {}
 
@@ -262,8 +284,8 @@ def _error_of(code: object, status: Object, collection: Collection, verb: str, r
         return Denied(f"{what} (403): {said}. Add a Role, and a RoleBinding to it, with {collection.rule}")
     if code == 404:
         return SourceError(f"{what}: the server does not know {collection.path} (404): is this the API server's address?")
-    if code in {429, 500, 502, 503, 504}:
-        seconds = int(retry_after) if retry_after and retry_after.isdecimal() else 0
+    if code in (429, 500, 502, 503, 504):  # no set: a hostile server's code may be a list
+        seconds = int(retry_after[:9]) if retry_after and retry_after.isdecimal() else 0
         return Unavailable(f"{what}: the API server is busy or not ready ({code}): {said}", retry_after_s=min(seconds, 60))
     return SourceError(f"{what}: the API server answered {code}: {said}")
 

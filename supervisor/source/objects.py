@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from math import inf
 from threading import Event
 from typing import TYPE_CHECKING
 
-from supervisor.backoff import backoff
+from supervisor.backoff import backoff, no_sooner
 from supervisor.cluster import OPENED, own_namespace
 from supervisor.errors import Expired, SourceError, Unavailable
 from supervisor.model import ConfigObject, Origin
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _SHORTEST_WATCH_S = 5.0
 # The kinds of events (Kubernetes API concepts, "Efficient detection of changes"); of others not even the version counts.
 _KINDS = {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"}
+# Between a list and its watch, once something has failed: no server in trouble is asked more than once a second.
+_APART_S = 1.0
 
 
 class ObjectSource:
@@ -42,6 +45,8 @@ class ObjectSource:
         self._found: dict[str, ConfigObject] = {}
         self._problem = ""
         self.name = str(collection)
+        self._opened_at = inf
+        self._has_heard = False
         self.contact = Contact()
 
     def watch(self) -> Iterator[Heard]:
@@ -50,30 +55,32 @@ class ObjectSource:
         After Expired, and after errors that leave the version in doubt, list again: the newest state is never missed.
         """
         delays = backoff()
-        is_troubled = False
+        is_troubled, apart_s = False, 0.0
         while True:
-            began = time.monotonic()
+            self._opened_at, self._has_heard = inf, False
             try:
                 if not self._version:
                     yield from self._list()
-                for kind, heard in self._follow():
-                    if kind != OPENED:
-                        delays = backoff()
+                    Event().wait(apart_s)
+                for heard in self._follow():
                     if is_troubled:  # over: what was said before it holds again, good or bad
                         yield from self._say()
                         is_troubled = False
                     yield from heard
-                if time.monotonic() - began > _SHORTEST_WATCH_S:
+                if self._has_lasted():
+                    apart_s = 0.0
                     continue
                 problem: SourceError = Unavailable(f"cannot watch {self.name}: the server ends the watch at once")
             except SourceError as error:
                 problem = error
+            apart_s = _APART_S
+            delays = self._calmed(delays)
             if not isinstance(problem, Unavailable):
                 self._version = ""
             if not isinstance(problem, Expired):
                 yield problem
                 is_troubled = True
-            Event().wait(max(next(delays), problem.retry_after_s))
+            Event().wait(max(next(delays), no_sooner(problem.retry_after_s)))
 
     def _list(self) -> Iterator[Heard]:
         found: dict[str, ConfigObject] = {}
@@ -91,12 +98,32 @@ class ObjectSource:
         yield from self._say()
         self._version = version
 
-    def _follow(self) -> Iterator[tuple[str, Iterator[Heard]]]:
+    def _has_lasted(self) -> bool:
+        """Whether the watch was no trouble."""
+        return time.monotonic() - self._opened_at > _SHORTEST_WATCH_S
+
+    def _calmed(self, delays: Iterator[float]) -> Iterator[float]:
+        """The delays to go on with after a failure: from the first if the watch has lasted, from the second if it told something.
+
+        The first is shorter than a second, and a server may send an event and cut, again and again.
+        """
+        if self._has_lasted():
+            return backoff()
+        if self._has_heard:
+            delays = backoff()
+            next(delays)
+        return delays
+
+    def _follow(self) -> Iterator[Iterator[Heard]]:
         """What each event of one watch has to say; a bookmark says nothing, but moves the version."""
         self.contact.watches += 1
         for kind, written in self._cluster.watch_objects(self._collection, self._version):
             self.contact.proven()
             heard: Iterator[Heard] = iter(())
+            if kind == OPENED:
+                self._opened_at = time.monotonic()
+            else:
+                self._has_heard = True
             if self._is_ours(written) and kind in {"ADDED", "MODIFIED"}:
                 decoded = config_object(self._collection.kind, written)
                 self._found[decoded.origin.name] = decoded
@@ -105,7 +132,7 @@ class ObjectSource:
                 self._found.pop(written["metadata"]["name"], None)
                 self._problem = self._deleted()
                 heard = self._say()
-            yield kind, heard
+            yield heard
             if kind in _KINDS:
                 self._version = str(_metadata(written).get("resourceVersion") or self._version)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -67,13 +67,23 @@ def outlast(
         asked = len(proxy.requests) - before
     ended = time.monotonic()
     app.wait_until_told("2", deadline_s=BOUND_S + 5)
-    return time.monotonic() - ended, asked / held_s
+    return round(time.monotonic() - ended, 2), asked / held_s
+
+
+@contextmanager
+def swallowing_after_a_cut(proxy: FaultyProxy) -> Iterator[None]:
+    """The next watch is asked for, and gets no answer ever."""
+    with proxy.swallowing():
+        proxy.cut()
+        yield
 
 
 FAULTS: dict[str, tuple[Fault, float, float]] = {
     "nobody listens for 4 s": (lambda proxy: proxy.refusing(), 4, SOON_S),
     "nobody listens for 20 s": (lambda proxy: proxy.refusing(), 20, BOUND_S),
     "nothing comes through for 20 s, in either direction": (lambda proxy: proxy.forwarding_nothing(), 20, SOON_S),
+    "requests are lost for 10 s, on connections that stay dead": (swallowing_after_a_cut, 10, BOUND_S),
+    "everything is lost for 95 s, on connections that stay dead": (lambda proxy: proxy.swallowing(), 95, BOUND_S),
     "connections are cut every 200 ms for a minute": (lambda proxy: proxy.cutting(), 60, BOUND_S),
     "answers trickle, 1 byte in 100 ms": (lambda proxy: proxy.slow(), 10, BOUND_S),
     "429, Retry-After: 1": (lambda proxy: proxy.answering(429, Retry_After="1"), 4, SOON_S),
@@ -87,12 +97,25 @@ FAULTS: dict[str, tuple[Fault, float, float]] = {
     "a line that is no JSON": (lambda proxy: proxy.saying(b"<html>\n"), 4, SOON_S),
     "JSON that is no event": (lambda proxy: proxy.saying(b"[]\n", b"null\n", b'{"type": 1, "object": 2}\n'), 4, SOON_S),
     "an event of an unknown type": (lambda proxy: proxy.saying(EVENT % (b"RENAMED", b"other", b"7", b"x")), 4, SOON_S),
+    "an event, and then garbage, again and again": (
+        lambda proxy: proxy.saying(EVENT % (b"MODIFIED", b"other", b"7", b"x"), b"<html>\n"),
+        10,
+        BOUND_S,
+    ),
+    "a bookmark without metadata": (
+        lambda proxy: proxy.saying(b'{"type": "BOOKMARK", "object": {"metadata": null}}\n'),
+        4,
+        SOON_S,
+    ),
+    "an ERROR whose code is a list": (lambda proxy: proxy.saying(b'{"type": "ERROR", "object": {"code": []}}\n'), 4, SOON_S),
+    "200,000 brackets in a line": (lambda proxy: proxy.saying(b"[" * 200_000 + b"\n"), 4, SOON_S),
     "an ERROR without a code": (lambda proxy: proxy.saying(b'{"type": "ERROR", "object": {"kind": "Status"}}\n'), 4, SOON_S),
     "an ERROR that says 410": (lambda proxy: proxy.saying(b'{"type": "ERROR", "object": {"code": 410}}\n'), 4, SOON_S),
 }
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("what", FAULTS)
 def test_the_change_is_live_soon_after(app: App, proxy: FaultyProxy, client: Client, name: str, what: str, tried: Tried) -> None:
     """Without a restart of ours, and the server is asked no more than once a second, and once more."""
@@ -103,6 +126,7 @@ def test_the_change_is_live_soon_after(app: App, proxy: FaultyProxy, client: Cli
     assert recovery_s <= max(bound_s, soon_s() if bound_s == SOON_S else 0)
     assert per_s <= 1 + 1 / held_s
     assert app.reloads() in (["2"], ["1", "2"])
+    assert app.running.events("thread.crashed") == []
     tried(what, "the app goes on; the change is live", lost=0, recovery_s=recovery_s, requests_per_s=per_s or None)
 
 
@@ -144,6 +168,28 @@ def peak_kb(pid: int) -> int:
     """The most memory that a process has had, in KiB (proc(5): VmHWM)."""
     text = Path(f"/proc/{pid}/status").read_text()
     return int(text.partition("VmHWM:")[2].split()[0])
+
+
+@pytest.mark.slow
+def test_many_sources_ask_no_more_often_than_one(
+    start: Start, client: Client, proxy: FaultyProxy, name: str, root: Path, tmp_path: Path, tried: Tried
+) -> None:
+    """Together, once a second; and none of them is late when the server is well again."""
+    others = [f"{name}-{number}" for number in range(8)]
+    client.create("ConfigMap", "default", name, {"key": "1"})
+    for other in others:
+        client.create("ConfigMap", "default", other, {other: "x"})
+    kubeconfig = proxy.write_kubeconfig(tmp_path / "kubeconfig", ADMIN_TOKEN)
+    options = [f"--configmap={other}" for other in others]
+    app = App(start, kubeconfig, f"--configmap={name}", root, "--settle=0", *options)
+    app.wait_until_started_with("1")
+    eventually(lambda: len(proxy.requests) == 2 * (len(others) + 1), "all watch")
+
+    recovery_s, per_s = outlast(app, proxy, client, name, proxy.answering(503), 10)
+
+    assert per_s <= 1.1
+    assert recovery_s <= BOUND_S
+    tried("503 to nine sources for 10 s", "they take turns", lost=0, recovery_s=recovery_s, requests_per_s=per_s)
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from itertools import accumulate, islice, takewhile
 
-from supervisor.backoff import backoff
+from supervisor.backoff import backoff, no_sooner
 
 
 def longest(_: float, high: float) -> float:
@@ -71,3 +71,10 @@ def test_each_use_begins_anew() -> None:
     list(islice(first, 10))
 
     assert next(backoff(longest)) == 0.8
+
+
+def test_what_a_server_asks_all_of_us_to_wait_is_spread() -> None:
+    """Never shorter, and up to a quarter longer."""
+    assert no_sooner(8, shortest) == 8
+    assert no_sooner(8, longest) == 10
+    assert no_sooner(0) == 0

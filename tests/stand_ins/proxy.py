@@ -36,6 +36,7 @@ class FaultyProxy:
         self._pause_s = 0.0
         self._answer: tuple[int, dict[str, str]] | None = None
         self._lines: Sequence[bytes] | None = None
+        self._swallows = False
         self._over = threading.Event()
 
     def __enter__(self) -> Self:
@@ -73,6 +74,13 @@ class FaultyProxy:
         self._forwards.clear()
         yield
         self._forwards.set()
+
+    @contextmanager
+    def swallowing(self) -> Iterator[None]:
+        """What comes in either direction is lost, and the connections on which something was lost stay dead afterwards."""
+        self._swallows = True
+        yield
+        self._swallows = False
 
     @contextmanager
     def cutting(self, every_s: float = 0.2) -> Iterator[None]:
@@ -140,7 +148,9 @@ class FaultyProxy:
         self.requests.append(time.monotonic())
         self._forwards.wait()
         is_watch = "watch=1" in handler.path
-        if self._answer:
+        if self._swallows:
+            self._over.wait()
+        elif self._answer:
             status, headers = self._answer
             _send(handler, status, headers, json.dumps({"kind": "Status", "code": status, "message": "made up"}).encode())
         elif self._lines is not None and is_watch:
@@ -164,6 +174,8 @@ class FaultyProxy:
             _send(handler, answer.status, passed)
             while part := answer.read1(2**16):
                 self._forwards.wait()
+                if self._swallows:
+                    self._over.wait()
                 if self._pause_s:
                     for index in range(len(part)):
                         _send_chunk(handler, part[index : index + 1])
