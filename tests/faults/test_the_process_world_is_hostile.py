@@ -198,7 +198,11 @@ def test_little_memory_ends_nothing(start: Start, manifest: Manifest, root: Path
 
     assert running.child_pids() == children
     assert running.stop() == 143
-    tried("memory runs out (RLIMIT_AS) in the middle of a change of 54 MB", "our thread is started again; the command untouched", lost=0)
+    tried(
+        "memory runs out (RLIMIT_AS) in the middle of a change of 54 MB",
+        "our thread is started again; the command untouched",
+        lost=0,
+    )
 
 
 @pytest.mark.slow
@@ -211,7 +215,7 @@ def test_a_log_that_nobody_reads_holds_nobody_up(
     close = "exec 2> >(exec true); sleep 0.2" if how == "closed" else "exec 2> >(exec sleep 60)"
     running = start(
         *options(manifest, root, "--v=2"),
-        command=["sh", "-c", f'exec {" ".join(program("show_config", f"{root}/key"))} > {out} 2>/dev/null'],
+        command=["sh", "-c", f"exec {' '.join(program('show_config', f'{root}/key'))} > {out} 2>/dev/null"],
         prefix=["bash", "-c", f'{close}; exec "$@"', "bash"],
     )
     eventually(lambda: out.exists() and "started" in out.read_text(), "it has started")

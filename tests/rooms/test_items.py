@@ -154,7 +154,7 @@ def test_a_separator_leads_nowhere_else(key: str) -> None:
 @pytest.mark.parametrize(
     ("data", "settings", "message"),
     [
-        ({"a": "1", "a.gz": gzip.compress(b"2")}, {"gunzip": True}, "'a' is wanted by two keys of ConfigMap ns/one"),
+        ({"a": "1", "a.gz": gzip.compress(b"2", mtime=0)}, {"gunzip": True}, "'a' is wanted by two keys of ConfigMap ns/one"),
         ({"a": "1", "b": "2"}, {"template": "x"}, "'x' is wanted by two keys of ConfigMap ns/one"),
         ({"a": "1", "a__b": "2"}, {"key_separator": "__"}, "'a' of ConfigMap ns/one cannot be a file: 'a/b' of ConfigMap ns/one"),
         ({"a": "1"}, {"items": (Item(None, "a", "x"), Item(None, "a", "x/y"))}, "'x' of ConfigMap ns/one cannot be a file"),
