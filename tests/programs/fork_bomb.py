@@ -1,4 +1,4 @@
-"""Leave orphans to PID 1, each of which leaves more: fork_bomb.py N ROUNDS. Prints `done`, then waits for a signal; HUP: again."""
+"""Leave orphans to PID 1, each of which leaves more: fork_bomb.py N ROUNDS. Prints `done`, then waits; HUP: again."""
 
 import os
 import signal
