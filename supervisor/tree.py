@@ -169,7 +169,7 @@ class Tree:
         """Remove a staged revision that is not to be published. Raises TreeError."""
         with self._doing("discard"):
             self._disk.remove_all(staged.folder)
-            del self._generations[staged.folder]
+            self._generations.pop(staged.folder, None)
 
     def prune(self) -> None:
         """Remove all generations but the live one, and the good one or else the one before. Raises TreeError."""
