@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # A watch that ends sooner than it can have been meant to was cut; waiting keeps us polite then.
 _SHORTEST_WATCH_S = 5.0
+_KNOWN = {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"}
 # Between a list and its watch, once something has failed: no server in trouble is asked more than once a second.
 _APART_S = 1.0
 
@@ -132,7 +133,7 @@ class ObjectSource:
                 heard = self._say()
             yield heard
             metadata = written.get("metadata")
-            if isinstance(metadata, dict):
+            if kind in _KNOWN and isinstance(metadata, dict):
                 self._version = str(metadata.get("resourceVersion") or self._version)
 
     def _say(self) -> Iterator[Heard]:
