@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n 4 --dist=worksteal
 BUNDLE := dist/bundle/config-supervisor
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-apps test-all faults bundle test-bundle images test-images lint bench bench-init bench-quick clean
+.PHONY: help run test test-slow test-apps test-all faults soak bundle test-bundle images test-images lint bench bench-init bench-quick clean
 
 help:  ## show this
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
@@ -33,6 +33,9 @@ test-slow: .venv/ready  ## what the default tests leave out, but for the faults
 
 faults: .venv/ready  ## every fault that is tried, long ones too, and a table of what happened; with KUBEBUILDER_ASSETS
 	$(PYTEST) tests/faults
+
+soak: .venv/ready  ## a bad day in half an hour, or in MINUTES=…: changes, faults, and whether anything grows; as root, with KUBEBUILDER_ASSETS
+	$(BIN)/python -m tests.soak $(or $(MINUTES),30)
 
 test-apps: .venv/ready  ## the real apps of tests/apps/packages.txt, as far as they are installed
 	$(PYTEST) -m apps

@@ -52,7 +52,9 @@ class ChildLogs:
             self._pumps += pumps
             yield pumps[0].given, pumps[1].given
         except RuntimeError as error:
-            raise StartError(f"cannot start a thread for --child-logs: {error}; is there a limit of processes or memory?") from error
+            raise StartError(
+                f"cannot start a thread for --child-logs: {error}; is there a limit of processes or memory?"
+            ) from error
         finally:
             for pump in pumps:
                 os.close(pump.given)

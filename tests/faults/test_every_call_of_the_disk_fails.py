@@ -28,11 +28,21 @@ class Publisher:
     def __init__(self) -> None:
         self._process = subprocess.Popen(program("publish"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def publish(self, root: Path, wanted: dict[str, str], layout: str, cut: int = 0, number: int = 0, *, stays: bool = False) -> Any:
+    def publish(
+        self, root: Path, wanted: dict[str, str], layout: str, cut: int = 0, number: int = 0, *, stays: bool = False
+    ) -> Any:
         """The number of calls, what a reader found after each failure, and whether it was done, and what failed."""
         assert self._process.stdin
         assert self._process.stdout
-        words = {"root": str(root), "wanted": wanted, "layout": layout, "cut": cut, "fails": number, "stays": stays, "names": NAMES}
+        words = {
+            "root": str(root),
+            "wanted": wanted,
+            "layout": layout,
+            "cut": cut,
+            "fails": number,
+            "stays": stays,
+            "names": NAMES,
+        }
         self._process.stdin.write(json.dumps(words) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
@@ -61,7 +71,7 @@ def is_whole(found: View, old: View, new: View, layout: str) -> bool:
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(("number", "stays"), [(errno.EIO, False), (errno.ENOSPC, True)], ids=["EIO once", "full for a while"])
 def test_each_call_may_fail(publisher: Publisher, layout: str, number: int, tried: Tried, *, stays: bool) -> None:
-    """Every call, from the first to the last of a start and a publish: what a reader finds is whole, and the next try succeeds."""
+    """Every call of a start and a publish, one after the other: what a reader finds is whole, and the next try succeeds."""
     with passing_folder() as place:
         before = image(place / "before")
         publisher.publish(before, OLD, layout)
@@ -107,7 +117,7 @@ def small(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 def test_a_volume_with_room_for_so_much_and_no_more(
     publisher: Publisher, small: Callable[[str], Path], layout: str, what: str, tried: Tried
 ) -> None:
-    """For each file or page that still has room, until all of a publication has: the old revision is whole, and then the new one."""
+    """For each file or page that still has room, until all of it has: the old revision is whole, and then the new one."""
     place = small("size=1m")
     before = image(place / "before")
     publisher.publish(before, OLD, layout)

@@ -65,7 +65,7 @@ def test_a_fork_bomb_of_orphans_is_reaped(start: Start, manifest: Manifest, root
 
 
 def test_a_command_that_stops_itself_can_go_on(start: Start, manifest: Manifest, root: Path, tried: Tried) -> None:
-    """It is left alone as long as it likes; what it was told meanwhile it takes when it goes on. A stop that it cannot hear kills."""
+    """It is left alone as long as it likes, and takes what it was told meanwhile when it goes on."""
     running = start(*options(manifest, root, "--kill-timeout=0.5"), command=program("show_config", f"{root}/key"), as_pid1=True)
     running.out.wait_for("^started '1'$")
     running.wait_for_event("config.applied")
@@ -145,7 +145,7 @@ def test_with_32_descriptors_all_goes_on(start: Start, manifest: Manifest, root:
     )
     running.out.wait_for("started '1'")
     clients = []
-    for number in range(40):
+    for _ in range(40):
         client = socket.socket(socket.AF_UNIX)
         client.settimeout(0.2)
         with suppress(OSError):
@@ -198,7 +198,11 @@ def test_little_memory_ends_nothing(start: Start, manifest: Manifest, root: Path
 
     assert running.child_pids() == children
     assert running.stop() == 143
-    tried("memory runs out (RLIMIT_AS) in the middle of a change of 54 MB", "our thread is started again; the command untouched", lost=0)
+    tried(
+        "memory runs out (RLIMIT_AS) in the middle of a change of 54 MB",
+        "our thread is started again; the command untouched",
+        lost=0,
+    )
 
 
 @pytest.mark.slow
@@ -211,7 +215,7 @@ def test_a_log_that_nobody_reads_holds_nobody_up(
     close = "exec 2> >(exec true); sleep 0.2" if how == "closed" else "exec 2> >(exec sleep 60)"
     running = start(
         *options(manifest, root, "--v=2"),
-        command=["sh", "-c", f'exec {" ".join(program("show_config", f"{root}/key"))} > {out} 2>/dev/null'],
+        command=["sh", "-c", f"exec {' '.join(program('show_config', f'{root}/key'))} > {out} 2>/dev/null"],
         prefix=["bash", "-c", f'{close}; exec "$@"', "bash"],
     )
     eventually(lambda: out.exists() and "started" in out.read_text(), "it has started")

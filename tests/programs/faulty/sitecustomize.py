@@ -1,7 +1,8 @@
 """Python begins with this where the folder is in PYTHONPATH: faults of a program that knows nothing of them.
 
-The files of the folder $FAULTS say which. `crash`: three words THREAD EVENT TEXT; the thread of that name fails at each audit event
-that has the text in an argument. `hang`, the same: it stands still there as long as the file exists. `clock`: so many seconds the time of day is off.
+The files of the folder $FAULTS say which. `crash`: three words THREAD EVENT TEXT; the thread of that name fails at each audit
+event that has the text in an argument. `hang`, the same: it stands still there as long as the file exists. `clock`: so many
+seconds the time of day is off.
 """
 
 import os
