@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest -n 4 --dist=worksteal
 BUNDLE := dist/bundle/config-supervisor
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-apps test-all faults fuzz bundle test-bundle images test-images audit lint bench bench-init bench-quick clean
+.PHONY: help run test test-slow test-apps test-all faults fuzz soak bundle test-bundle images test-images audit lint bench bench-init bench-quick clean
 
 help:  ## show this
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
@@ -38,6 +38,9 @@ faults: .venv/ready  ## every fault that is tried, long ones too, and a table of
 fuzz: .venv/ready  ## whatever comes in from outside, in so many forms each: CASES=10000
 	FUZZ_CASES=$(CASES) $(PYTEST) --timeout=3600 tests/laws/test_whatever_comes_in.py tests/laws/test_any_command_line_is_read.py \
 		tests/laws/test_keys_stay_inside.py
+
+soak: .venv/ready  ## a bad day in half an hour, or in MINUTES=…: changes, faults, and whether anything grows; as root, with KUBEBUILDER_ASSETS
+	$(BIN)/python -m tests.soak $(or $(MINUTES),30)
 
 test-apps: .venv/ready  ## the real apps of tests/apps/packages.txt, as far as they are installed
 	$(PYTEST) -m apps

@@ -71,7 +71,7 @@ def is_whole(found: View, old: View, new: View, layout: str) -> bool:
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(("number", "stays"), [(errno.EIO, False), (errno.ENOSPC, True)], ids=["EIO once", "full for a while"])
 def test_each_call_may_fail(publisher: Publisher, layout: str, number: int, tried: Tried, *, stays: bool) -> None:
-    """Every call, from the first to the last of a start and a publish: a reader finds what is whole, the next try succeeds."""
+    """Every call of a start and a publish, one after the other: what a reader finds is whole, and the next try succeeds."""
     with passing_folder() as place:
         before = image(place / "before")
         publisher.publish(before, OLD, layout)
@@ -117,7 +117,7 @@ def small(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 def test_a_volume_with_room_for_so_much_and_no_more(
     publisher: Publisher, small: Callable[[str], Path], layout: str, what: str, tried: Tried
 ) -> None:
-    """For each file or page that has room, until all of a publication has: the old revision is whole, then the new one."""
+    """For each file or page that still has room, until all of it has: the old revision is whole, and then the new one."""
     place = small("size=1m")
     before = image(place / "before")
     publisher.publish(before, OLD, layout)

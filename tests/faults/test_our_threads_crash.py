@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from tests.asking import ask, wait_for_status
 from tests.conftest import Manifest, Start
 from tests.faults.conftest import Tried
-from tests.running import PROGRAMS, Running, program
+from tests.running import PROGRAMS, Running, eventually, program
 
 REPOSITORY = PROGRAMS.parent.parent
 
@@ -30,6 +32,15 @@ def faulty(start: Start, manifest: Manifest, root: Path, tmp_path: Path) -> Call
         return running
 
     return run
+
+
+def watches_of(running: Running) -> int:
+    """How many instances of inotify it holds."""
+    found = 0
+    for link in Path(f"/proc/{running.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found += "inotify" in os.readlink(link)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -57,6 +68,7 @@ def test_a_thread_that_crashes_is_started_again_and_nothing_is_lost(
     running.out.wait_for("^reloaded .* '3'$")
 
     assert running.child_pids() == children
+    eventually(lambda: watches_of(running) == 1, "a watch that crashed has let go of its instance of inotify")
     crashes = [
         line for line in ask(f"unix:{tmp_path}/socket", "/metrics").body.decode().splitlines() if "_thread_crashes_total{" in line
     ]

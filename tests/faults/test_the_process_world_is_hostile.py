@@ -65,7 +65,7 @@ def test_a_fork_bomb_of_orphans_is_reaped(start: Start, manifest: Manifest, root
 
 
 def test_a_command_that_stops_itself_can_go_on(start: Start, manifest: Manifest, root: Path, tried: Tried) -> None:
-    """It is left alone; what it was told meanwhile it takes when it goes on. A stop that it cannot hear kills."""
+    """It is left alone as long as it likes, and takes what it was told meanwhile when it goes on."""
     running = start(*options(manifest, root, "--kill-timeout=0.5"), command=program("show_config", f"{root}/key"), as_pid1=True)
     running.out.wait_for("^started '1'$")
     running.wait_for_event("config.applied")

@@ -1,4 +1,4 @@
-"""Leave orphans to PID 1, each of which leaves more: fork_bomb.py N ROUNDS. Prints `done`, then waits; HUP: again."""
+"""Leave orphans to PID 1, each of which leaves more, at the start and at each HUP, and print `done`: fork_bomb.py N ROUNDS."""
 
 import os
 import signal

@@ -5,8 +5,8 @@ N-th change of the file system, 0: it does not. The answer is a line with the nu
 
 With `fails`, the number of an error, the N-th call of the file system fails with it instead; if it `stays`, so do all after it
 that change something, until it was tried twice. It is tried again, as the sync thread does. The answer is then the number of
-calls, what a reader found of `names` after each failure, whether it was done, and which call failed; `failed` is what is no
-error of ours.
+calls, what a reader found of `names` after each failure, whether it was done, and which call failed; `failed` is what is no error
+of ours.
 """
 
 import json
@@ -116,7 +116,7 @@ for line in sys.stdin:
         try:
             words = json.loads(line)
             print(json.dumps((publish_with_errors if "fails" in words else publish)(**words)), flush=True)
-        except BaseException:  # noqa: BLE001 - whatever it is, it is told, and ends this
+        except BaseException:  # noqa: BLE001 - said, and not the end of the rest
             traceback.print_exc()
             os._exit(1)
         os._exit(0)
