@@ -1,4 +1,4 @@
-"""A value that only the objects hold is nowhere else, at --v=9: not in logs, answers, arguments, the termination log, Events.
+"""A value that only the objects hold is nowhere else, at --v=9: not in logs, answers, arguments, the termination log.
 
 Besides this, every object of every test holds a canary, and no supervisor of any test prints it: see tests.running.
 """
