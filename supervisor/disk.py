@@ -10,9 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from supervisor.places import Folder, Parent
 from supervisor.stamp import describe, read_file, stamp_of
 
 if TYPE_CHECKING:
@@ -42,25 +43,13 @@ class Disk:
 
     # --- looking
 
-    @contextmanager
-    def folder(self, place: str) -> Iterator[int]:
+    def folder(self, place: str) -> Folder:
         """A descriptor of a folder, for as long as the block lasts; an empty place is the configroot."""
-        descriptor = self.fd
-        try:
-            for part in place.split("/") if place else ():
-                inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
-                self._close(descriptor)
-                descriptor = inner
-            yield descriptor
-        finally:
-            self._close(descriptor)
+        return Folder(self.fd, place)
 
-    @contextmanager
-    def parent(self, place: str) -> Iterator[tuple[int, str]]:
+    def parent(self, place: str) -> Parent:
         """A descriptor of the folder that a place lies in, and its name there."""
-        folder, _, name = place.rpartition("/")
-        with self.folder(folder) as descriptor:
-            yield descriptor, name
+        return Parent(self.fd, place)
 
     def look(self, place: str) -> str | None:
         """What stands at a place: a link's text, FOLDER, FILE, SPECIAL, or None, also if there is no folder for it."""
@@ -238,10 +227,6 @@ class Disk:
             raise
         self.sync(folder)
 
-    def _close(self, descriptor: int) -> None:
-        if descriptor != self.fd:
-            os.close(descriptor)
-
 
 def _look(name: str, folder: int) -> str | None:
     try:
@@ -258,7 +243,7 @@ def _walk(path: str, folder: int) -> Iterator[tuple[str, int, list[str]]]:
     inner, others = _split(folder)
     yield path, folder, others
     for name in inner:
-        with _folder_in(name, folder) as descriptor:
+        with Folder(folder, name) as descriptor:
             yield from _walk(os.path.join(path, name), descriptor)
 
 
@@ -267,7 +252,7 @@ def _empty(folder: int) -> None:
     for name in others:
         os.unlink(name, dir_fd=folder)
     for name in inner:
-        with _folder_in(name, folder) as descriptor:
+        with Folder(folder, name) as descriptor:
             _empty(descriptor)
         os.rmdir(name, dir_fd=folder)
 
@@ -280,15 +265,6 @@ def _split(folder: int) -> tuple[list[str], list[str]]:
         for entry in entries:
             (inner if entry.is_dir(follow_symlinks=False) else others).append(entry.name)
     return inner, others
-
-
-@contextmanager
-def _folder_in(name: str, folder: int) -> Iterator[int]:
-    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

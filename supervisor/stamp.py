@@ -43,8 +43,14 @@ def link_file(name: str, old: int, new: int, stamp: Stamp) -> bool:
 
 def read_file(name: str, folder: int) -> tuple[bytes, int]:
     """The content of a plain file, and its permission bits."""
-    with open(_open_file(name, folder), "rb", buffering=0) as file:
-        return file.readall(), stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+    descriptor = _open_file(name, folder)
+    try:
+        parts = [os.read(descriptor, _CHUNK_BYTES)]
+        while parts[-1]:
+            parts.append(os.read(descriptor, _CHUNK_BYTES))
+        return b"".join(parts), stat.S_IMODE(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
 
 
 def describe(name: str, folder: int) -> tuple[Entry, Stamp]:

@@ -211,6 +211,7 @@ class Transaction:
         elif trial.told_at is None:
             with trial.attempt.step("deliver"):
                 self._deliver(trial)
+            self._app.rest()
         self._ledger.let_go()
         with trial.attempt.step("confirm"):
             self._app.confirm(trial.update, trial.told_at or 0.0, self.may_reload_at)

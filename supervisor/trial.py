@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from supervisor.model import Outcome, Refusal, Revision, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from supervisor.ledger import Ledger
     from supervisor.model import Change, ConfigObject, Update
     from supervisor.tree import Staged
+
+
+class Step:
+    """A context whose time is added to that of a step."""
+
+    def __init__(self, steps: dict[str, float], name: str) -> None:
+        self._steps = steps
+        self._name = name
+        self._began = 0.0
+
+    def __enter__(self) -> None:
+        self._began = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._steps[self._name] = self._steps.get(self._name, 0.0) + time.monotonic() - self._began
 
 
 class Attempt:
@@ -33,14 +47,9 @@ class Attempt:
         """What tells it from others: its revision, or why it has none."""
         return self.revision or self.reason
 
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
+    def step(self, name: str) -> Step:
         """Count the time of the block as one of the steps."""
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self._steps[name] = self._steps.get(name, 0.0) + time.monotonic() - began
+        return Step(self._steps, name)
 
     def outcome(self, ledger: Ledger, verdict: Verdict, reason: str, *, is_good: bool = True) -> Outcome:
         """What became of it. What is live is good if the app took it, and `is_good`: nothing is known that came after."""

@@ -191,3 +191,17 @@ def test_one_line_tells_of_each_revision_and_no_line_of_contents(start: Start, m
     assert applied["took_ms"] > 0
     assert len(applied["revision"]) == 12
     assert "canary" not in "\n".join(running.err.wait_for_end())
+
+
+def test_what_is_newer_does_not_wait_for_the_cleaning_up(start: Start, manifest: Manifest, root: Path) -> None:
+    """After each change we rest for 0.1 s before we clean up; 50 changes in a row take less than 50 rests."""
+    options = [f"--manifest={manifest(key='0')}", f"--configroot={root}", "--reload-interval=0", "--settle=0"]
+    running = start(*options, command=program("show_config", f"{root}/key"))
+    running.out.wait_for("^started")
+    began = time.monotonic()
+    for number in range(1, 51):
+        manifest(key=str(number))
+        running.out.wait_for(f"^reloaded .* '{number}'$")
+
+    assert time.monotonic() - began < 50 * 0.1
+    running.wait_for_event("config.applied", 50)

@@ -37,7 +37,7 @@ class Watching:
         before_ms = cpu_ms(self.contender.pid)
         sent_ns, answered_ns = self.configmap.put()
         told = self.contender.wait_until_told(self.configmap.number)
-        self.contender.wait_until_it_rests(0.03)
+        self.contender.wait_until_it_rests(0.15)  # longer than it waits before it cleans up
         return {
             "sent": (told.at_ns - sent_ns) / 1e6,
             "answered": (told.at_ns - answered_ns) / 1e6,
@@ -52,7 +52,7 @@ class Watching:
         for _ in range(puts):
             _, answered_ns = self.configmap.put()
         told = self.contender.wait_until_told(self.configmap.number)
-        self.contender.wait_until_it_rests(0.1)
+        self.contender.wait_until_it_rests(0.15)
         return {"last": max(0.0, (told.read_ns - answered_ns) / 1e6), "times told": self.contender.times_told - before}
 
 
