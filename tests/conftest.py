@@ -21,8 +21,9 @@ Start = Callable[..., Running]
 Manifest = Callable[..., Path]
 HttpApp = Callable[..., tuple[str, Lines]]
 
-# A shell ignores these for what it runs in the background, and the programs under test would inherit that.
+# A shell ignores these for what it runs in the background, nohup the third, and the programs under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 _LOOKED_AT_BYTES = 2**22
