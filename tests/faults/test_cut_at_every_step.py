@@ -39,14 +39,17 @@ class Publisher:
     def __init__(self) -> None:
         self._process = subprocess.Popen(program("publish"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def publish(self, root: Path, wanted: dict[str, str], layout: str = "atomic", cut: int = 0) -> int | None:
-        """Publish, killed before change number `cut`. Returns the number of changes, None if killed."""
+    def ask(self, **words: object) -> str:
+        """Say what is to be published, and how; the answer of tests/programs/publish.py."""
         assert self._process.stdin
         assert self._process.stdout
-        words = {"root": str(root), "wanted": wanted, "layout": layout, "cut": cut}
         self._process.stdin.write(json.dumps(words) + "\n")
         self._process.stdin.flush()
-        answer = self._process.stdout.readline().strip()
+        return self._process.stdout.readline().strip()
+
+    def publish(self, root: Path, wanted: dict[str, str], layout: str = "atomic", cut: int = 0) -> int | None:
+        """Publish, killed before change number `cut`. Returns the number of changes, None if killed."""
+        answer = self.ask(root=str(root), wanted=wanted, layout=layout, cut=cut)
         return None if answer == "killed" else int(answer)
 
     def close(self) -> None:

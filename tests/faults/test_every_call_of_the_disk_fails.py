@@ -13,51 +13,29 @@ import pytest
 
 from tests.conftest import needs_root
 from tests.faults.conftest import Tried
-from tests.faults.test_cut_at_every_step import NAMES, NEW, OLD, View, check_tidy, image, seen, view
+from tests.faults.test_cut_at_every_step import NAMES, NEW, OLD, Publisher, View, check_tidy, image, seen, view
 from tests.laws.folders import passing_folder
-from tests.running import program
 
 LAYOUTS = ["atomic", "files"]
 HAPPENED = "the old revision stays whole until the new one is; it is tried again"
 WRITING = {"mkdir", "write", "fchmod", "rename", "symlink", "link"}
 
 
-class Publisher:
-    """Publishes in processes of their own, whose calls of the file system fail."""
+class FailingPublisher(Publisher):
+    """The same, with a file system whose calls fail."""
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(program("publish"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def publish(
-        self, root: Path, wanted: dict[str, str], layout: str, cut: int = 0, number: int = 0, *, stays: bool = False
-    ) -> Any:
+    def fail(self, root: Path, wanted: dict[str, str], layout: str, cut: int = 0, number: int = 0, *, stays: bool = False) -> Any:
         """The number of calls, what a reader found after each failure, and whether it was done, and what failed."""
-        assert self._process.stdin
-        assert self._process.stdout
-        words = {
-            "root": str(root),
-            "wanted": wanted,
-            "layout": layout,
-            "cut": cut,
-            "fails": number,
-            "stays": stays,
-            "names": NAMES,
-        }
-        self._process.stdin.write(json.dumps(words) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
+        words = {"layout": layout, "cut": cut, "fails": number, "stays": stays, "names": NAMES}
+        answer = self.ask(root=str(root), wanted=wanted, **words)
         assert answer.startswith("["), f"call {cut} fails with {errno.errorcode.get(number)}: {answer}"
         return json.loads(answer)
 
-    def close(self) -> None:
-        """End it."""
-        self._process.communicate()
-
 
 @pytest.fixture(scope="module")
-def publisher() -> Iterator[Publisher]:
+def publisher() -> Iterator[FailingPublisher]:
     """One for all tests."""
-    made = Publisher()
+    made = FailingPublisher()
     yield made
     made.close()
 
@@ -70,22 +48,22 @@ def is_whole(found: View, old: View, new: View, layout: str) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(("number", "stays"), [(errno.EIO, False), (errno.ENOSPC, True)], ids=["EIO once", "full for a while"])
-def test_each_call_may_fail(publisher: Publisher, layout: str, number: int, tried: Tried, *, stays: bool) -> None:
+def test_each_call_may_fail(publisher: FailingPublisher, layout: str, number: int, tried: Tried, *, stays: bool) -> None:
     """Every call of a start and a publish, one after the other: what a reader finds is whole, and the next try succeeds."""
     with passing_folder() as place:
         before = image(place / "before")
-        publisher.publish(before, OLD, layout)
+        publisher.fail(before, OLD, layout)
         old, new = seen(before), view(NEW)
         for cut in range(1, 2000):
             root = place / f"cut-{cut}"
             shutil.copytree(before, root, symlinks=True)
-            calls, views, is_done, failed = publisher.publish(root, NEW, layout, cut, number, stays=stays)
+            calls, views, is_done, failed = publisher.fail(root, NEW, layout, cut, number, stays=stays)
             for found in views:
                 assert is_whole(found, old, new, layout), f"after call {cut} failed"
             assert not is_done or seen(root) == new
             # What could not be removed is removed by the next run.
             if not is_done or failed not in WRITING or (stays and layout == "files"):
-                publisher.publish(root, NEW, layout)
+                publisher.fail(root, NEW, layout)
             check_tidy(root, NEW)
             shutil.rmtree(root)
             if calls < cut:
@@ -115,12 +93,12 @@ def small(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("what", ["space", "inodes"])
 def test_a_volume_with_room_for_so_much_and_no_more(
-    publisher: Publisher, small: Callable[[str], Path], layout: str, what: str, tried: Tried
+    publisher: FailingPublisher, small: Callable[[str], Path], layout: str, what: str, tried: Tried
 ) -> None:
     """For each file or page that still has room, until all of it has: the old revision is whole, and then the new one."""
     place = small("size=1m")
     before = image(place / "before")
-    publisher.publish(before, OLD, layout)
+    publisher.fail(before, OLD, layout)
     old, new = seen(before), view({**NEW, "a": "x" * 20_000})
     wanted = {**NEW, "a": "x" * 20_000}
     failures = 0
@@ -137,7 +115,7 @@ def test_a_volume_with_room_for_so_much_and_no_more(
         assert all(is_whole(found, old, new, layout) for found in views), f"room for {room}"
         failures += bool(views)
         small("size=2m,nr_inodes=1000")
-        publisher.publish(root, wanted, layout)
+        publisher.fail(root, wanted, layout)
         assert seen(root) == new
         shutil.rmtree(root)
         if not views:
@@ -146,7 +124,7 @@ def test_a_volume_with_room_for_so_much_and_no_more(
     tried(f"no {what}, at each write step of a publication on a small tmpfs, both layouts", HAPPENED, lost=0)
 
 
-def tries(publisher: Publisher, root: Path, wanted: dict[str, str], layout: str) -> list[View]:
+def tries(publisher: FailingPublisher, root: Path, wanted: dict[str, str], layout: str) -> list[View]:
     """What a reader finds after each failure; none if there was room enough."""
-    _, views, is_done, _ = publisher.publish(root, wanted, layout)
+    _, views, is_done, _ = publisher.fail(root, wanted, layout)
     return [*views, *([] if is_done else [seen(root)])]
