@@ -31,10 +31,10 @@ class Report:
         self._events = events
 
     def tell(self, outcome: Outcome) -> None:
-        """Tell an outcome. Called by whoever owns the tree at that moment."""
-        write_line(outcome, self._log)
+        """Tell an outcome, the log last: who asks for it then finds it. Called by whoever owns the tree at that moment."""
         self._board.config = after(self._board.config, outcome, self._tree.live, self._tree.good, time.time())
         self._board.works("sync")
+        write_line(outcome, self._log)
         if self._events:
             self._events.put(outcome)
 
