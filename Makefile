@@ -42,8 +42,8 @@ fuzz: .venv/ready  ## whatever comes in from outside, in so many forms each: CAS
 soak: .venv/ready  ## a bad day in half an hour, or in MINUTES=…: changes, faults, and whether anything grows; as root, with KUBEBUILDER_ASSETS
 	$(BIN)/python -m tests.soak $(or $(MINUTES),30)
 
-test-apps: .venv/ready  ## the real apps of tests/apps/packages.txt, as far as they are installed
-	$(PYTEST) -m apps
+test-apps: .venv/ready  ## the real apps of tests/apps/packages.txt, one after another, as far as they are installed
+	$(BIN)/python -m pytest -m apps
 
 test-all: .venv/ready  ## all tests
 	$(PYTEST)
