@@ -76,7 +76,7 @@ lint: .venv/ready  ## formatting, lint and types
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m mypy
 
-bench: .venv/ready  ## how fast and how light, beside the least that does the job; half an hour, with KUBEBUILDER_ASSETS
+bench: .venv/ready  ## how fast and how light, beside the least that does the job; a quarter of an hour, with KUBEBUILDER_ASSETS
 	$(BIN)/python -m tests.bench
 
 bench-init: .venv/ready  ## the same for a plain init, beside tini, dumb-init and catatonit; as root
