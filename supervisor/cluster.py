@@ -274,7 +274,7 @@ def _parsed(text: bytes) -> Object:
 def _error_of(code: object, status: Object, collection: Collection, verb: str, retry_after: str | None) -> SourceError:
     """Our error for a Status object of the API (Kubernetes API conventions, "Response Status Kind")."""
     what = f"cannot {verb} {collection}"
-    code = code if isinstance(code, int) else 0
+    code = code if isinstance(code, int) else 0  # a hostile server's may be a list
     said = str(status.get("message", ""))[:_MESSAGE_MAX]
     if code == 410:
         return Expired(f"{what}: {said}")
@@ -284,7 +284,7 @@ def _error_of(code: object, status: Object, collection: Collection, verb: str, r
         return Denied(f"{what} (403): {said}. Add a Role, and a RoleBinding to it, with {collection.rule}")
     if code == 404:
         return SourceError(f"{what}: the server does not know {collection.path} (404): is this the API server's address?")
-    if code in (429, 500, 502, 503, 504):  # no set: a hostile server's code may be a list
+    if code in {429, 500, 502, 503, 504}:
         seconds = int(retry_after[:9]) if retry_after and retry_after.isdecimal() else 0
         return Unavailable(f"{what}: the API server is busy or not ready ({code}): {said}", retry_after_s=min(seconds, 60))
     return SourceError(f"{what}: the API server answered {code}: {said}")

@@ -19,8 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
-from tests.bench.footprint import cpu_ms, descendants
-from tests.running import AS_PID1, eventually
+from tests.bench.footprint import cpu_ms
+from tests.running import AS_PID1, descendants, eventually
 
 HERE = Path(__file__).parent
 DEADLINE_S = 120.0

@@ -32,12 +32,6 @@ def name_of(pid: int) -> str:
     return next(_of_threads(pid, "comm"), "").strip()
 
 
-def descendants(pid: int) -> list[int]:
-    """Its children, and theirs."""
-    children = [int(word) for text in _of_threads(pid, "children") for word in text.split()]
-    return [*children, *(below for child in children for below in descendants(child))]
-
-
 def _of_threads(pid: int, name: str) -> Iterator[str]:
     """A file of each thread; nothing for one that has just ended, nor for a process that has."""
     with suppress(FileNotFoundError, ProcessLookupError):

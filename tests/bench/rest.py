@@ -11,11 +11,11 @@ from pathlib import Path
 
 from tests.bench.cluster import Cluster, ConfigMap
 from tests.bench.contenders import REST_FOREVER, Contender, interpreter, program
-from tests.bench.footprint import descendants, name_of, pss_mb, wake_ups
+from tests.bench.footprint import name_of, pss_mb, wake_ups
 from tests.bench.propagation import SMALL
 from tests.bench.rounds import say
 from tests.bench.rows import Budget, Row
-from tests.running import eventually
+from tests.running import descendants, eventually
 
 _HOUR_S = 3600
 _INSTANCES = 5
