@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from supervisor.backoff import retry_delays
 from supervisor.confirm import Confirmation
-from supervisor.errors import NotTold, NotYet, Refused, Superseded, Unreachable
+from supervisor.errors import NotTold, NotYet, Refused, Unreachable
 from supervisor.hook import Hook
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 # An app that is only starting is looked at so often.
 _LOOK_S = 0.02
-# When a change has come to many instances on one machine, all of them tell their apps before the first one cleans up.
-_REST_S = 0.1
 # A question is asked again after so long, while the app may still be starting again.
 _ASK_FIRST_S, _ASK_MAX_S = 0.1, 1.0
 
@@ -48,6 +46,11 @@ class App:
         self._confirmation = Confirmation(safety, settings.reload.process, processes, log)
         self._reloaders = reloaders
         self._pause = pause
+
+    @property
+    def is_told(self) -> bool:
+        """Whether there is any way to tell it. Returns when the command has been started, if there is one."""
+        return bool(self._reloaders())
 
     def wait_until_it_runs(self) -> None:
         """Return when the command has been started, if there is one."""
@@ -78,11 +81,7 @@ class App:
                 if number:
                     raise Refused(str(error)) from error
                 raise
-
-    def rest(self) -> None:
-        """Let others go first with what has to be done at once. Whatever is newer, or a stop, ends the rest."""
-        with suppress(Superseded):
-            self._pause(_REST_S, 0.0)
+        os.sched_yield()  # where a change has come to many instances, all tell their apps before the first one cleans up
 
     def confirm(self, update: Update, since: float, newer_from: float) -> None:
         """Return when the app has taken it: it has not died meanwhile, and whoever is asked says yes.

@@ -10,9 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from supervisor import ext4
 from supervisor.places import Folder, Parent
 from supervisor.stamp import describe, read_file, stamp_of
 
@@ -114,13 +115,23 @@ class Disk:
 
     # --- changing names
 
-    def make_folder(self, place: str) -> None:
-        """Make a folder. In one whose group is handed on (setgid, as fsGroup makes it), it hands it on as well."""
+    @contextmanager
+    def new_folder(self, place: str) -> Iterator[int]:
+        """Make a folder; its descriptor, for as long as the block lasts. One whose group is handed on hands it on as well.
+
+        That is setgid, which fsGroup sets, and which a new folder has from the one that it lies in.
+        """
         with self.parent(place) as (folder, name):
             os.mkdir(name, 0o700, dir_fd=folder)
-            inherited = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode & stat.S_ISGID
         with self.folder(place) as made:
-            os.fchmod(made, self.folder_mode | inherited)
+            os.fchmod(made, self.folder_mode | (os.fstat(made).st_mode & stat.S_ISGID))
+            yield made
+
+    def make_folder(self, place: str, *, is_wide: bool = False) -> None:
+        """Make a folder, and nothing in it; a wide one if folders with many files are to be made there."""
+        with self.new_folder(place) as made:
+            if is_wide:
+                ext4.spread(made)
 
     def link_over(self, place: str, target: str) -> None:
         """Let a place be a link, in one step, whatever stood there."""
@@ -188,10 +199,10 @@ class Disk:
             self._rename_over(temporary, self.fd, name, folder)
         return stamp
 
-    def write_again(self, name: str, folder: int) -> Stamp:
-        """Let a file of a folder be another one with the same content and permission bits, in one step."""
-        temporary, stamp = self._write_temporary(*read_file(name, folder), self.fd)
-        self._rename_over(temporary, self.fd, name, folder)
+    def write_again(self, name: str, folder: int, aside: int) -> Stamp:
+        """Let a file of a folder be another one with the same content and permission bits, in one step; it is written aside."""
+        temporary, stamp = self._write_temporary(*read_file(name, folder), aside)
+        self._rename_over(temporary, aside, name, folder)
         return stamp
 
     def copy_beside(self, source: str, place: str) -> str:

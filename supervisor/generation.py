@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 NAME = re.compile(r"\.\.[0-9a-f]{12}-[0-9a-f]{8}")
 UNFINISHED = re.compile(r"\.\.new-[0-9a-f]{8}")
 
+# So many files are worth a part of the disk for themselves.
+_MANY = 20
+
 
 def names(disk: Disk) -> list[str]:
     """The generations in the configroot."""
@@ -40,15 +43,10 @@ def write(revision: Revision, files: Iterable[File], listing: Listing, disk: Dis
     Returns that name, and what the file system says of each file. What is the same in `old` is taken from there.
     """
     token = os.urandom(4).hex()
-    unfinished, name = f"..new-{token}", f"..{revision}-{token}"
-    try:
-        disk.make_folder(unfinished)
+    name = f"..{revision}-{token}"
+    with _unfinished(len(listing), disk) as unfinished:
         stamps = _fill(unfinished, files, listing, disk, old)
         disk.rename(unfinished, name)
-    except OSError:
-        with suppress(OSError):
-            disk.remove_all(unfinished)
-        raise
     return name, stamps
 
 
@@ -90,16 +88,31 @@ def renew(old: Staged, new: Staged, disk: Disk) -> None:
     moment: the file was deleted. We keep the old generation, to go back to, with new files of the same content.
     """
     shared = {stamp.inode for stamp in new.stamps.values()}
-    for folder, here in groupby(old.stamps, lambda path: path.rpartition("/")[0]):
-        with disk.folder(f"{old.folder}/{folder}".rstrip("/")) as descriptor:
-            for path in here:
-                if old.stamps[path].inode not in shared:
-                    old.stamps[path] = disk.write_again(path.rpartition("/")[2], descriptor)
+    with _unfinished(len(old.stamps), disk) as unfinished, disk.new_folder(unfinished) as aside:
+        for folder, here in groupby(old.stamps, lambda path: path.rpartition("/")[0]):
+            with disk.folder(f"{old.folder}/{folder}".rstrip("/")) as descriptor:
+                for path in here:
+                    if old.stamps[path].inode not in shared:
+                        old.stamps[path] = disk.write_again(path.rpartition("/")[2], descriptor, aside)
 
 
 def folders_of(path: str) -> list[str]:
     """`a`, `a/b` for `a/b/c`."""
     return [path[:index] for index, letter in enumerate(path) if letter == "/"]
+
+
+@contextmanager
+def _unfinished(files: int, disk: Disk) -> Iterator[str]:
+    """A place for a folder that is to get so many files; whatever is there in the end is removed."""
+    place = inner = f"..new-{os.urandom(4).hex()}"
+    try:
+        if files >= _MANY:
+            disk.make_folder(place, is_wide=True)
+            inner += "/files"
+        yield inner
+    finally:
+        with suppress(OSError):
+            disk.remove_all(place)
 
 
 def _fill(unfinished: str, files: Iterable[File], listing: Listing, disk: Disk, old: Staged | None) -> Stamps:
@@ -111,10 +124,8 @@ def _fill(unfinished: str, files: Iterable[File], listing: Listing, disk: Disk, 
         inside[file.path.rpartition("/")[0]].append(file)
     stamps: Stamps = {}
     for folder, here in inside.items():
-        if folder:
-            disk.make_folder(f"{unfinished}/{folder}")
         with ExitStack() as stack:
-            new_folder = stack.enter_context(disk.folder(os.path.join(unfinished, folder).rstrip("/")))
+            new_folder = stack.enter_context(disk.new_folder(f"{unfinished}/{folder}".rstrip("/")))
             old_folder = _enter(stack, old, folder, disk)
             for file in here:
                 name = file.path.rpartition("/")[2]
@@ -131,6 +142,6 @@ def _enter(stack: ExitStack, old: Staged | None, folder: str, disk: Disk) -> int
     if old is None:
         return None
     try:
-        return stack.enter_context(disk.folder(os.path.join(old.folder, folder).rstrip("/")))
+        return stack.enter_context(disk.folder(f"{old.folder}/{folder}".rstrip("/")))
     except OSError:
         return None

@@ -50,15 +50,12 @@ class Ledger:
         """The revision that is live, if an earlier run has left it without an answer of the app."""
         return self._tree.live.revision if self._tree.live and not self.is_good else None
 
-    def changes_to(self, snapshot: Snapshot) -> tuple[Change, ...]:
-        """What differs from what is live."""
-        return changes(self._tree.live.listing if self._tree.live else {}, snapshot.listing)
-
-    def update_to(self, snapshot: Snapshot) -> Update:
-        """What to tell the app: what differs from what it took last."""
-        known = self._tree.good or self._tree.live
-        paths = (one.path for one in changes(known.listing if known else {}, snapshot.listing))
-        return Update(snapshot.revision, tuple(sorted(paths)))
+    def compare(self, snapshot: Snapshot) -> tuple[tuple[Change, ...], Update]:
+        """What differs from what is live; and what to tell the app: what differs from what it took last."""
+        live, good = self._tree.live, self._tree.good
+        from_live = changes(live.listing if live else {}, snapshot.listing)
+        from_good = from_live if good is None or good is live else changes(good.listing, snapshot.listing)
+        return from_live, Update(snapshot.revision, tuple(sorted(one.path for one in from_good)))
 
     @property
     def is_good(self) -> bool:
@@ -86,8 +83,13 @@ class Ledger:
             if self._tree.live != staged:
                 self._tree.publish(staged)
 
+    @property
+    def has_to_let_go(self) -> bool:
+        """Whether those who watch files that were live do not know yet that these are gone."""
+        return self._tree.let_go_of is not None
+
     def let_go(self) -> None:
-        """Let those who watch the files that were live know that these are gone."""
+        """Let them know."""
         with self._lock:
             self._tree.let_go()
 

@@ -163,6 +163,11 @@ class Verdict(Enum):
     ROLLED_BACK = "rolled back"
     FAILED = "failed"
 
+    @property
+    def is_success(self) -> bool:
+        """Whether what is wanted is live, and nobody has said no."""
+        return self is Verdict.APPLIED or self is Verdict.UNCHANGED
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from supervisor.settings import Settings
     from supervisor.tree import Tree
 
+# While changes come one after another, nobody but the app has to know of each.
+_QUIET_S = 1.0
+
 
 class Sync:
     """Keeps a tree equal to what is desired, and the app told.
@@ -72,6 +75,7 @@ class Sync:
                 self._start_with_last()
                 continue
             self._attempt(objects)
+            self._let_go()
             self._wait_for_turn()
 
     def command_ended(self, code: int) -> bool:
@@ -108,6 +112,12 @@ class Sync:
                 return
             if self._desired.is_newer(self._serial, delay_s) or self._stop.is_set():
                 return
+
+    def _let_go(self) -> None:
+        """Let those know who watch the files beside the app: a moment after it, or while it has to rest anyway."""
+        rests = self._transaction.may_reload_at > time.monotonic()
+        if self._ledger.has_to_let_go and (rests or not self._desired.is_newer(self._serial, _QUIET_S)):
+            self._ledger.let_go()
 
     def _wait_for_turn(self) -> None:
         self._stop.wait(max(0.0, self._transaction.may_reload_at - time.monotonic()))

@@ -115,8 +115,7 @@ class Transaction:
         reason = self._ledger.why_refused(snapshot.revision)
         if reason:
             raise Refused(f"it was refused before: {reason}")
-        attempt.changed = self._ledger.changes_to(snapshot)
-        update = self._ledger.update_to(snapshot)
+        attempt.changed, update = self._ledger.compare(snapshot)
         if live and is_live:  # an earlier run has left it without an answer, or the app could not be reached
             self._app.check_staged(update, self._ledger.path_of(live))
             self._put_on_trial(Trial(attempt, update, good, is_published=False))
@@ -211,8 +210,8 @@ class Transaction:
         elif trial.told_at is None:
             with trial.attempt.step("deliver"):
                 self._deliver(trial)
-            self._app.rest()
-        self._ledger.let_go()
+            if not self._app.is_told:  # then whoever watches the files is the only one who can know
+                self._ledger.let_go()
         with trial.attempt.step("confirm"):
             self._app.confirm(trial.update, trial.told_at or 0.0, self.may_reload_at)
         self._stop_here()

@@ -12,8 +12,8 @@ files sees all old or all new all the while:
     publish  3  the layout prepares: all that can be refused or can lack space
              4  the swap: rename a new link onto `..data`
              5  the layout finishes: what is no longer wanted goes
-    let go   6  give the old generation, which is kept, files of its own
-    prune    7  remove all generations but two
+    prune    6  remove all generations but two
+    let go   7  give the older one files of its own
 
 Going back is the same publish, of a generation that is still there. Every name that we make for a moment is unique, so a
 leftover of a run that was killed never stands in the way.
@@ -21,11 +21,10 @@ leftover of a run that was killed never stands in the way.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,9 +34,10 @@ from supervisor.errors import Refused, StartError, SupervisorError, TreeError
 from supervisor.files import JOURNAL, Files
 from supervisor.links import Links
 from supervisor.model import Listing, Refusal, Revision, revision_of
+from supervisor.root import open_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from typing import Literal
 
     from supervisor.model import Snapshot
@@ -71,13 +71,13 @@ class Tree:
     ) -> None:
         self.root = root
         self._layout_name = layout
-        self._disk = Disk(root, _open_and_lock(root, folder_mode), folder_mode, fsync=fsync)
+        self._disk = Disk(root, open_root(root, folder_mode), folder_mode, fsync=fsync)
         self._read_all()
 
     def _read_all(self) -> None:
         self.live: Staged | None = None
-        self._let_go_of: Staged | None = None
-        self._has_failed = False  # the disk has: there may be more on it than we know of
+        self.let_go_of: Staged | None = None
+        self.has_failed = False  # the disk has: there may be more on it than we know of
         self.refusal: Refusal | None = None
         with self._doing("read what is live", StartError):
             self._folder = self._read_link(links.DATA)
@@ -106,7 +106,7 @@ class Tree:
         if os.path.islink(self.root):
             raise TreeError(f"{self.root} has become a link to somewhere else, which is not followed: start anew if it is right")
         try:
-            descriptor = _open_and_lock(self.root, self._disk.folder_mode)
+            descriptor = open_root(self.root, self._disk.folder_mode)
             os.dup2(descriptor, self._disk.fd, inheritable=False)
             os.close(descriptor)
             self._read_all()
@@ -137,17 +137,19 @@ class Tree:
             shown, self._shown, self.live = self._shown, staged, None  # nothing counts as live until all of it is
             self._swap(staged.folder)
             self._layout.finish(staged, shown)
-        self.live, self._let_go_of = staged, shown
+        self.live, self.let_go_of = staged, shown
 
     def let_go(self) -> None:
         """Let those know who watch the files that are no longer live: to them these are deleted, as by the kubelet.
 
-        Called when the app has been told, for it takes as long as staging. Prune does it otherwise.
+        It takes as long as staging, and can wait: what is pruned meanwhile is gone anyway.
         """
-        old, self._let_go_of = self._let_go_of, None
+        old, self.let_go_of = self.let_go_of, None
         if old and self.live:
-            with suppress(OSError):  # it is gone, or there is no space for the copies that we keep
+            try:
                 generation.renew(old, self.live, self._disk)
+            except OSError:  # it is gone, or there is no space for the copies that we keep
+                self.has_failed = True
 
     def mark_good(self) -> None:
         """Remember that the app took what is live; an older refusal is over then. Raises TreeError."""
@@ -155,7 +157,8 @@ class Tree:
         with self._doing("remember the good revision"):
             if self.good != self.live:
                 self._disk.link_over(_GOOD, self.live.folder)
-            self._disk.remove(_REFUSED)
+            if self.refusal:
+                self._disk.remove(_REFUSED)
         self.good, self.refusal = self.live, None
 
     def refuse(self, refusal: Refusal) -> None:
@@ -173,14 +176,13 @@ class Tree:
 
     def prune(self) -> None:
         """Remove all generations but the live one, and the good one or else the one before. Raises TreeError."""
-        self.let_go()
         good = self.good.folder if self.good else None
         kept = {self._folder, self._before if good in {None, self._folder} else good, *self._layout.older()}
         with self._doing("prune"):
-            if self._has_failed:
+            if self.has_failed:
                 self._sweep("")
                 self._generations = {name: self._generations.get(name) for name in generation.names(self._disk)}
-                self._has_failed = False
+                self.has_failed = False
             for name in self._generations.keys() - kept:
                 self._drop_links(name)
                 self._disk.remove_all(name)
@@ -258,32 +260,22 @@ class Tree:
             elif generation.UNFINISHED.fullmatch(name) and is_folder and not folder:
                 self._disk.remove_all(place)
 
-    @contextmanager
-    def _doing(self, what: str, error_class: type[SupervisorError] = TreeError) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            self._has_failed = True
-            raise error_class(f"cannot {what} in {self.root}: {error.strerror}") from error
+    def _doing(self, what: str, error_class: type[SupervisorError] = TreeError) -> _Doing:
+        return _Doing(self, what, error_class)
 
 
-def _open_and_lock(root: str, folder_mode: int) -> int:
-    """Make the folder if it is missing, try to write in it, and keep others out of it for as long as we live."""
-    try:
-        if not os.path.isdir(root):
-            os.makedirs(root)
-            os.chmod(root, folder_mode)
-        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            probe = f"..new-{os.urandom(4).hex()}"
-            os.mkdir(probe, dir_fd=descriptor)
-            os.rmdir(probe, dir_fd=descriptor)
-        except OSError:
-            os.close(descriptor)
-            raise
-    except BlockingIOError:
-        raise StartError(f"another config-supervisor already writes to {root}: give each its own --configroot") from None
-    except OSError as error:
-        raise StartError(f"cannot write to --configroot {root}: {error.strerror}") from error
-    return descriptor
+class _Doing:
+    """The context of something that the disk may not take. A class, as in places."""
+
+    def __init__(self, tree: Tree, what: str, error_class: type[SupervisorError]) -> None:
+        self._tree = tree
+        self._what = what
+        self._error_class = error_class
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, OSError):
+            self._tree.has_failed = True
+            raise self._error_class(f"cannot {self._what} in {self._tree.root}: {error.strerror}") from error

@@ -50,10 +50,12 @@ LAYERS = {
         "terminal",
         "prctl",
         "tree",
+        "root",
         "generation",
         "links",
         "files",
         "disk",
+        "ext4",
         "places",
         "stamp",
         "contents",
@@ -98,6 +100,7 @@ WITHIN_A_LAYER = {
     ("tree", "generation"): "a generation is a part of the tree that was too long for one file; nobody else uses it",
     ("tree", "links"): "one of the two layouts, the same",
     ("tree", "files"): "the other layout, the same",
+    ("tree", "root"): "the folder that it fills, from outside; nobody else uses it",
     ("tree", "disk"): "the part of the tree that touches the file system, for its other parts too",
     ("links", "generation"): "a layout shows a generation",
     ("links", "disk"): "through the one door",
@@ -106,6 +109,7 @@ WITHIN_A_LAYER = {
     ("files", "disk"): "through the one door",
     ("generation", "disk"): "through the one door",
     ("generation", "stamp"): "it takes over files that nobody has touched",
+    ("disk", "ext4"): "what one file system is asked; nobody else uses it",
     ("disk", "places"): "the part of the door that finds the way",
     ("disk", "stamp"): "the part of the door that is about one file",
     ("notify", "inotify"): "its door to the kernel; nobody else uses it",
@@ -147,10 +151,10 @@ DOORS = {
     r"os\.(kill|killpg)$": {"processes", "inbox", "prctl", "peers"},
     r"os\._exit$": {"spawn", "__main__"},
     r"os\.(environb?|getenvb?|putenv|unsetenv)$": {"spawn", "__main__"},
-    r"fcntl\b": {"tree", "terminal"},  # a lock; the terminal's ioctls
+    r"fcntl\b": {"root", "ext4", "terminal"},  # a lock; a flag; the terminal's ioctls
     r"termios\b": {"terminal"},
-    r"os\.(makedirs|chmod)$": {"tree"},  # of the configroot itself
-    r"os\.(mkdir|rmdir)$": {"tree", "disk", "commands.doctor_disk"},  # a doctor tries it
+    r"os\.(makedirs|chmod)$": {"root"},
+    r"os\.(mkdir|rmdir)$": {"root", "disk", "commands.doctor_disk"},  # to see whether it can be done; a doctor too
     r"os\.symlink$": {"disk", "commands.doctor_disk"},
     r"os\.(rename|fchmod|fsync)$": {"disk"},
     r"os\.(O_CREAT|O_WRONLY)$": {"disk", "termination"},

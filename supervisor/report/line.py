@@ -27,9 +27,8 @@ def sentence(outcome: Outcome) -> str:
 
 def write_line(outcome: Outcome, log: Log) -> None:
     """Write the canonical line of an outcome: names and sizes, never contents."""
-    is_good = outcome.verdict in {Verdict.APPLIED, Verdict.UNCHANGED}
     event = f"config.{outcome.verdict.value.replace(' ', '_')}"
-    (log.info if is_good else log.error)(event, sentence(outcome), **outcome_fields(outcome))
+    (log.info if outcome.verdict.is_success else log.error)(event, sentence(outcome), **outcome_fields(outcome))
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, object]:
@@ -46,8 +45,6 @@ def outcome_fields(outcome: Outcome) -> dict[str, object]:
         ],
         "changed": [{"path": one.path, "what": one.what, "bytes": one.size} for one in outcome.changed[:_CHANGED_MAX]],
     }
-    if outcome.steps:
-        fields["steps_ms"] = {name: round(seconds * 1000, 1) for name, seconds in outcome.steps}
     if len(outcome.changed) > _CHANGED_MAX:
         fields["changed_in_all"] = len(outcome.changed)
     return fields

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -31,9 +32,9 @@ class Histogram:
 
     def with_one(self, seconds: float) -> Histogram:
         """The same and one more duration."""
-        place = sum(bound < seconds for bound in self.bounds)
-        counts = self.counts or (0,) * (len(self.bounds) + 1)
-        return Histogram(self.bounds, (*counts[:place], counts[place] + 1, *counts[place + 1 :]), self.sum_s + seconds)
+        counts = [*self.counts] or [0] * (len(self.bounds) + 1)
+        counts[bisect_left(self.bounds, seconds)] += 1
+        return Histogram(self.bounds, tuple(counts), self.sum_s + seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,7 @@ class ConfigState:
     @property
     def is_in_sync(self) -> bool:
         """Whether what is wanted is live, and the app has taken it."""
-        return (
-            bool(self.live and self.outcomes)
-            and not self.failing_since
-            and self.last.outcome.verdict in {Verdict.APPLIED, Verdict.UNCHANGED}
-        )
+        return bool(self.live and self.outcomes) and not self.failing_since and self.last.outcome.verdict.is_success
 
 
 def after(state: ConfigState | None, outcome: Outcome, live: Staged | None, good: Staged | None, now: float) -> ConfigState:
@@ -93,7 +90,6 @@ def after(state: ConfigState | None, outcome: Outcome, live: Staged | None, good
     began = now - outcome.took_s
     revision = live.revision if live else ""
     is_failing = _is_failing(before, outcome, live, good)
-    is_success = outcome.verdict in {Verdict.APPLIED, Verdict.UNCHANGED}
     is_applied = outcome.verdict is Verdict.APPLIED
     steps = dict(before.steps)
     for name, seconds in outcome.steps:
@@ -111,7 +107,7 @@ def after(state: ConfigState | None, outcome: Outcome, live: Staged | None, good
         last_refusal=told if outcome.verdict in {Verdict.REFUSED, Verdict.ROLLED_BACK} else before.last_refusal,
         verdicts={**before.verdicts, outcome.verdict: before.verdicts.get(outcome.verdict, 0) + 1},
         last_applied=now if is_applied else before.last_applied,
-        last_success=now if is_success else before.last_success,
+        last_success=now if outcome.verdict.is_success else before.last_success,
         durations=before.durations.with_one(outcome.took_s),
         steps=steps,
         from_change=before.from_change.with_one(_since_change(outcome, now)) if is_applied and state else before.from_change,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +31,7 @@ def config_object(kind: str, written: dict[str, Any], default_namespace: str = "
     namespace = metadata.get("namespace") or default_namespace
     owner = Origin(kind, str(namespace), name)
     version = str(metadata.get("resourceVersion") or "")
-    origin = replace(owner, version=version, place=place, changed=_changed(metadata))
+    origin = Origin(kind, str(namespace), name, version, place, _changed(metadata))
     plain, encoded = ("stringData", "data") if kind == "Secret" else ("data", "binaryData")
     contents = {key: _decoded(encoded, key, value, owner) for key, value in _mapping(written, encoded, owner).items()}
     for key, value in _mapping(written, plain, owner).items():
