@@ -17,6 +17,7 @@ import pytest
 from tests.manifests import METADATA, put
 from tests.running import CANARY, Lines, Running, program
 from tests.stand_ins.real_api import RealApi
+from tests.tried import Table
 
 Start = Callable[..., Running]
 Manifest = Callable[..., Path]
@@ -31,7 +32,34 @@ _LOOKED_AT_BYTES = 2**22
 _IS_OBJECT = re.compile(rb"(#.*\n|apiVersion: v1\n)*\W*kind\W")  # a manifest, which a test may have called by any name
 _names = itertools.count(1)
 
+# What `make fuzz` tries, and in how many forms.
+_FUZZ = Table(
+    "fuzz",
+    ("what came in", "what happened", "cases"),
+    lambda figures: ("" if cases is None else f"{cases:,}" for cases in figures),
+)
+
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make namespaces")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test of input has its row in the table of such tests, with the number of its cases, if that is told."""
+    for item in items:
+        for marker in item.iter_markers("fuzz"):
+            what, happened, *cases = marker.args
+            item.user_properties.append((_FUZZ.name, (what, happened, cases or [None])))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print that table after `make fuzz`."""
+    if "FUZZ_CASES" in os.environ:
+        _FUZZ.summarize(terminalreporter)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """That fails if the README does not tell of the same input."""
+    if "FUZZ_CASES" in os.environ and session.config.getoption("markexpr") == "fuzz":
+        _FUZZ.compare(session)
 
 
 @pytest.fixture

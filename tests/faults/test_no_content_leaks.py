@@ -1,6 +1,6 @@
 """A value that only the objects hold is nowhere else, at --v=9: not in logs, answers, arguments, the termination log.
 
-Besides this, every object of every test holds a canary, and no supervisor of any test prints it: see tests.running.
+Besides this, every object of every test holds a canary, and nothing prints or serves it: see tests/test_canary.py.
 """
 
 from __future__ import annotations
