@@ -12,7 +12,7 @@ from tests.running import LAST_APPLIED
 
 # For those who write YAML by hand: the annotations of an object, and the metadata of one called `app`.
 NOTES = json.dumps(LAST_APPLIED)
-_SHOWN = re.compile(r"^kind: (ConfigMap|Secret)\nmetadata:\n", re.MULTILINE)
+_SHOWN = re.compile(r"^kind: (ConfigMap|Secret)\nmetadata:\n(?!  annotations:)", re.MULTILINE)
 METADATA = f"{{name: app, annotations: {NOTES}}}"
 
 
@@ -30,5 +30,5 @@ def put(path: Path, what: str | Mapping[str, object]) -> Path:
 
 
 def marked(text: str) -> str:
-    """The text of a manifest that people are shown, with the canary in each of its objects."""
+    """The text of a manifest that people are shown, with the canary in each of its objects, once."""
     return _SHOWN.sub(lambda head: f"{head[0]}  annotations: {NOTES}\n", text)
