@@ -36,8 +36,7 @@ faults: .venv/ready  ## every fault that is tried, long ones too, and a table of
 	$(PYTEST) tests/faults
 
 fuzz: .venv/ready  ## whatever comes in from outside, in so many forms each: CASES=10000
-	FUZZ_CASES=$(CASES) $(PYTEST) --timeout=3600 tests/laws/test_whatever_comes_in.py tests/laws/test_any_command_line_is_read.py \
-		tests/laws/test_keys_stay_inside.py
+	FUZZ_CASES=$(CASES) $(PYTEST) --timeout=3600 -m fuzz
 
 soak: .venv/ready  ## a bad day in half an hour, or in MINUTES=…: changes, faults, and whether anything grows; as root, with KUBEBUILDER_ASSETS
 	$(BIN)/python -m tests.soak $(or $(MINUTES),30)

@@ -9,6 +9,7 @@ Python that is to be bundled; needs gcc, musl-gcc, binutils, patchelf and, for t
 from __future__ import annotations
 
 import compileall
+import json
 import os
 import py_compile
 import re
@@ -35,20 +36,27 @@ def main() -> None:
         shutil.rmtree(prefix)
     with tempfile.TemporaryDirectory() as folder:
         packages = Path(folder)
-        install(project, packages)
+        hashes = install(project, packages)
         taken = copy_python(prefix, packages)
     taken += make_independent(prefix)
     taken.append(build_entry(prefix))
     compileall.compile_dir(prefix / "lib" / VERSION, quiet=1, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
-    describe(prefix, prefix / "lib" / VERSION, taken)
+    describe(prefix, prefix / "lib" / VERSION, taken, hashes)
     print(f"{prefix}: {sum(path.lstat().st_blocks for path in prefix.rglob('*')) * 512 / 1e6:.1f} MB")
 
 
-def install(project: Path, packages: Path) -> None:
-    """Install what the lock file names, and the project, into a folder."""
+def install(project: Path, packages: Path) -> dict[str, str]:
+    """Install what the lock file names, and the project, into a folder.
+
+    Returns the SHA-256 by package of the archive that pip has chosen of those that the lock file names.
+    """
+    report = packages / "report.json"
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--root-user-action=ignore", "--target", packages)
-    run(*pip, "--no-deps", "--require-hashes", "--requirement", project / "requirements.lock")
+    run(*pip, "--no-deps", "--require-hashes", "--requirement", project / "requirements.lock", "--report", report)
+    installed = json.loads(report.read_text())["install"]
+    report.unlink()
     run(*pip, "--no-deps", "--upgrade", project)  # into a folder that is not empty
+    return {found["metadata"]["name"]: found["download_info"]["archive_info"]["hashes"]["sha256"] for found in installed}
 
 
 def copy_python(prefix: Path, packages: Path) -> list[Path]:

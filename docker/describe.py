@@ -15,10 +15,11 @@ from urllib.parse import quote
 Component = dict[str, object]
 
 
-def describe(prefix: Path, modules: Path, taken: list[Path]) -> None:
+def describe(prefix: Path, modules: Path, taken: list[Path], hashes: dict[str, str]) -> None:
     """Write share/sbom.cdx.json (CycloneDX 1.5) and share/licences. `taken`: the files of this system that went in, Python first.
 
-    Python packages have their licences in their own metadata, beside the modules.
+    Python packages have their licences in their own metadata, beside the modules. `hashes` are those of the archives that
+    they came in; Debian's packages and our own have none, for their archives were not there.
     """
     licences = prefix / "share" / "licences"
     licences.mkdir(parents=True)
@@ -27,7 +28,10 @@ def describe(prefix: Path, modules: Path, taken: list[Path]) -> None:
     components += [_debian(package, licences) for package in sorted({*owners} - {""})]
     for found in sorted(distributions(path=[str(modules)]), key=lambda found: found.name):
         purl = f"pkg:pypi/{found.name.lower()}@{found.version}"
-        components.append({"type": "library", "name": found.name, "version": found.version, "purl": purl})
+        component: Component = {"type": "library", "name": found.name, "version": found.version, "purl": purl}
+        if found.name in hashes:
+            component["hashes"] = [{"alg": "SHA-256", "content": hashes[found.name]}]
+        components.append(component)
     document = {"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "components": components}
     (prefix / "share" / "sbom.cdx.json").write_text(json.dumps(document, indent=1) + "\n")
 

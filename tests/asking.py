@@ -7,7 +7,7 @@ import socket
 import time
 from typing import Any, NamedTuple
 
-from tests.running import DEADLINE_S, Running, eventually
+from tests.running import CANARY, DEADLINE_S, Running, eventually
 
 
 class Answer(NamedTuple):
@@ -46,6 +46,7 @@ def ask(address: str, path: str, method: str = "GET") -> Answer:
     with connect(address) as client:
         client.sendall(f"{method} {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
         answer = read_answer(client)
+    assert CANARY.encode() not in answer.body.replace(path.encode(), b""), "a content is served"
     return answer._replace(took_s=time.monotonic() - began)
 
 

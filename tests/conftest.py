@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.running import CANARY, LAST_APPLIED, Lines, Running, program
+from tests.manifests import METADATA, put
+from tests.running import CANARY, Lines, Running, program
 from tests.stand_ins.real_api import RealApi
+from tests.tried import Table
 
 Start = Callable[..., Running]
 Manifest = Callable[..., Path]
@@ -27,9 +29,37 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 _LOOKED_AT_BYTES = 2**22
+_IS_OBJECT = re.compile(rb"(#.*\n|apiVersion: v1\n)*\W*kind\W")  # a manifest, which a test may have called by any name
 _names = itertools.count(1)
 
+# What `make fuzz` tries, and in how many forms.
+_FUZZ = Table(
+    "fuzz",
+    ("what came in", "what happened", "cases"),
+    lambda figures: ("" if cases is None else f"{cases:,}" for cases in figures),
+)
+
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make namespaces")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test of input has its row in the table of such tests, with the number of its cases, if that is told."""
+    for item in items:
+        for marker in item.iter_markers("fuzz"):
+            what, happened, *cases = marker.args
+            item.user_properties.append((_FUZZ.name, (what, happened, cases or [None])))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print that table after `make fuzz`."""
+    if "FUZZ_CASES" in os.environ:
+        _FUZZ.summarize(terminalreporter)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """That fails if the README does not tell of the same input."""
+    if (session.config.args, session.config.getoption("markexpr")) == (["tests"], "fuzz"):
+        _FUZZ.compare(session)
 
 
 @pytest.fixture
@@ -51,7 +81,8 @@ def no_content_elsewhere(request: pytest.FixtureRequest) -> Iterator[None]:
     for path in Path(folder).rglob("*") if folder else ():
         if path.is_file() and not path.is_symlink() and "manifest" not in path.name:
             with suppress(OSError), path.open("rb") as file:
-                assert CANARY.encode() not in file.read(_LOOKED_AT_BYTES), f"a content is in {path}"
+                content = file.read(_LOOKED_AT_BYTES)
+                assert _IS_OBJECT.match(content) or CANARY.encode() not in content, f"a content is in {path}"
 
 
 @pytest.fixture
@@ -65,12 +96,8 @@ def manifest(tmp_path: Path) -> Manifest:
     """Write a manifest of one ConfigMap, in one step as an editor does, and return its path."""
 
     def write(**data: str) -> Path:
-        path = tmp_path / "manifest.yaml"
-        head = ["kind: ConfigMap", f"metadata: {{name: app, annotations: {json.dumps(LAST_APPLIED)}}}", "data:"]
-        lines = [*head, *(f"  {key}: {value!r}" for key, value in data.items())]
-        passing = path.with_suffix(".new")
-        passing.write_text("\n".join(lines) + "\n")
-        return passing.rename(path)
+        lines = "".join(f"  {key}: {value!r}\n" for key, value in data.items())
+        return put(tmp_path / "manifest.yaml", f"kind: ConfigMap\nmetadata: {METADATA}\ndata:\n{lines}")
 
     return write
 

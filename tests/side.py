@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.running import SUPERVISOR
+from tests.running import CANARY, SUPERVISOR
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "HOME": "/nowhere", "KUBECONFIG": ""}
 
@@ -26,4 +26,5 @@ def side(*words: str, environment: Mapping[str, str] | None = None) -> Said:
     done = subprocess.run(
         [*SUPERVISOR, *words], capture_output=True, text=True, env=ENVIRONMENT | dict(environment or {}), timeout=60, check=False
     )
+    assert CANARY not in done.stdout + done.stderr, "a content was printed"
     return Said(done.returncode, done.stdout, done.stderr)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.running import DEADLINE_S, eventually, kill_all
+from tests.running import CANARY, DEADLINE_S, eventually, kill_all
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 
@@ -58,6 +58,7 @@ class Terminal:
         """Hang up."""
         kill_all(self.process)
         os.close(self._master)
+        assert CANARY not in self.seen, "a content was printed"
 
 
 @contextmanager

@@ -19,6 +19,9 @@ from tests.checkout import README, REPOSITORY, clone
 from tests.conftest import Start
 
 CHANGELOG = (REPOSITORY / "CHANGELOG.md").read_text()
+LOCKS = sorted(
+    str(path.relative_to(REPOSITORY)) for place in ("", "[!.]*/**/") for path in REPOSITORY.glob(f"{place}*requirements*.lock")
+)
 
 
 # --- the version
@@ -191,9 +194,10 @@ def run_in(folder: Path, programs: Path) -> Callable[..., subprocess.CompletedPr
     return run
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "tests/images/requirements.lock"])
+@pytest.mark.parametrize("lock", LOCKS)
 def test_every_dependency_is_locked_by_version_and_hash(lock: str) -> None:
     """And whatever installs from a lock file insists on the hashes."""
+    assert len(LOCKS) >= 3
     entries = re.split(r"\n(?=[a-zA-Z0-9])", (REPOSITORY / lock).read_text().rstrip())
 
     assert len(entries) > 5

@@ -15,6 +15,7 @@ import pytest
 from supervisor import __version__
 from tests.checkout import README, REPOSITORY, clone
 from tests.conftest import Manifest, Start
+from tests.manifests import marked
 from tests.running import eventually, pids_with, program
 from tests.side import side
 from tests.terminal import Terminal, terminal
@@ -68,6 +69,7 @@ def test_make_knows_what_the_readme_names() -> None:
 def test_make_run_shows_a_reload_within_a_second_of_an_edit(fresh: Path, environment: dict[str, str], edit: str) -> None:
     """And Ctrl-C ends it, with no process and no file left. Then once more."""
     manifest = fresh / "examples" / "greeter.yaml"
+    manifest.write_text(marked(manifest.read_text()))
     with terminal("make", "run", environment=environment, cwd=fresh) as screen:
         screen.wait_for("Edit examples/greeter.yaml, save it", INSTALL_S)
         greeting = greeted(screen, "started")

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Start
+from tests.manifests import configmap, put
 from tests.running import Running
 
 # Where Debian keeps what a user's PATH may lack.
@@ -127,12 +128,7 @@ class Site:
 
     def want(self, files: dict[str, str]) -> None:
         """Put what is wanted into the manifest."""
-        import json
-
-        passing = self._manifest.with_suffix(".new")
-        passing.write_text(json.dumps({"kind": "ConfigMap", "metadata": {"name": "app"}, "data": files}))
-        passing.chmod(0o644)
-        passing.rename(self._manifest)
+        put(self._manifest, configmap("app", files))
 
     def is_confirmed(self) -> bool:
         """Whether the app has taken what is live."""

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.manifests import configmap, put
 from tests.side import side
 
 pytestmark = pytest.mark.apps
@@ -21,7 +21,7 @@ def test_a_pull_request_is_checked_by_the_profile_of_nginx(tmp_path: Path) -> No
 
     def check(site: str) -> tuple[int, str]:
         data = {"nginx.conf": GOOD, "conf.d__site.conf": site}
-        manifest.write_text(json.dumps({"kind": "ConfigMap", "metadata": {"name": "nginx"}, "data": data}))
+        put(manifest, configmap("nginx", data))
         options = (f"--manifest={manifest}", f"--configroot={tmp_path}/nginx", "--key-separator=__", "--profile=nginx")
         said = side("check", *options)
         assert said.err == ""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Start
+from tests.manifests import configmap, put
 from tests.running import eventually
 
 CONFIG = """
@@ -63,9 +64,7 @@ def test_a_prometheus_that_we_supervise_scrapes_us(start: Start, tmp_path: Path,
     def write(job: str) -> None:
         config = CONFIG.format(root=root, port=own_port, job=job)
         data = {"prometheus.yml": config, "alerts.yml": (EXAMPLES / "alerts.yml").read_text()}
-        passing = manifest.with_suffix(".new")
-        passing.write_text(json.dumps({"kind": "ConfigMap", "metadata": {"name": "prometheus"}, "data": data}))
-        passing.rename(manifest)
+        put(manifest, configmap("prometheus", data))
 
     write("first")
     start(

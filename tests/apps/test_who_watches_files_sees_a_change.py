@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -15,6 +14,7 @@ import pytest
 
 from tests.apps.conftest import free_port, get
 from tests.conftest import Start
+from tests.manifests import configmap, put
 from tests.running import Lines, eventually
 from tests.stand_ins.kubelet import Mount
 
@@ -41,8 +41,7 @@ def write(keeper: str, start: Start, tmp_path: Path, root: Path) -> Write:
     start(f"--manifest={path}", f"--configroot={root}", f"--layout={keeper}", "--reload-interval=0")
 
     def write(**data: str) -> None:
-        path.with_suffix(".new").write_text(json.dumps({"kind": "ConfigMap", "metadata": {"name": "app"}, "data": data}))
-        path.with_suffix(".new").rename(path)
+        put(path, configmap("app", data))
         eventually(
             lambda: all((root / key).exists() and (root / key).read_text() == text for key, text in data.items()), "it is there"
         )

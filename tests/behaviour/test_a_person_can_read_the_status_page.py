@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from tests.asking import address_of, ask
 from tests.browser import CHROMIUM, Browser
 from tests.conftest import HttpApp, Manifest, Start
+from tests.manifests import configmap, put
 from tests.running import Running, eventually, program
 
 HOSTILE = '"><img src=x onerror=document.title="taken"><script>document.title="taken"</script>\'&amp;{{7*7}}'
@@ -91,13 +91,11 @@ def test_it_can_be_read_light_and_dark_narrow_and_wide(
 @needs_chromium
 def test_a_hostile_name_does_not_run(browser: Browser, start: Start, root: Path, tmp_path: Path) -> None:
     """Of a ConfigMap, a key, a manifest and a reason: all are shown as they are written."""
-    path = tmp_path / f"{HOSTILE.replace('/', '')}.yaml"
-    path.write_text(
-        json.dumps({"kind": "ConfigMap", "metadata": {"name": HOSTILE}, "data": {HOSTILE.replace("/", ""): "x", "b": "y"}})
-    )
+    name = HOSTILE.replace("/", "")
+    path = put(tmp_path / f"{name}.yaml", configmap(HOSTILE, {name: "x", "b": "y"}))
     running = start("--listen=127.0.0.1:0", f"--manifest={path}", f"--configroot={root}", command=program("show_signals"))
     running.wait_for_event("config.applied")
-    path.write_text(json.dumps({"kind": "ConfigMap", "metadata": {"name": HOSTILE}, "data": {f"..{HOSTILE}": "x"}}))
+    put(path, configmap(HOSTILE, {f"..{HOSTILE}": "x"}))
     running.wait_for_event("config.refused")
     browser.open(f"http://{address_of(running)}/")
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Manifest, Start
+from tests.manifests import METADATA, configmap, put
 from tests.running import Running, eventually, program
 from tests.stand_ins.api import StandInApi
 from tests.stand_ins.client import Client
@@ -22,8 +22,7 @@ def api() -> StandInApi:
 
 def write(path: Path, name: str, **data: str) -> Path:
     """A manifest of one ConfigMap, renamed into place."""
-    path.with_suffix(".new").write_text(json.dumps({"kind": "ConfigMap", "metadata": {"name": name}, "data": data}))
-    return path.with_suffix(".new").rename(path)
+    return put(path, configmap(name, data))
 
 
 def files(root: Path) -> dict[str, str]:
@@ -117,8 +116,8 @@ def test_a_broken_edit_leaves_what_was_there(start: Start, manifest: Manifest, r
     running = start(f"--manifest={path}", f"--configroot={root}", "--reload-interval=0")
     become(running, root, {"a": "1"})
     for text in (
-        "kind: ConfigMap\nmetadata: {name: app\ndata: {a: '2'}\n",
-        "kind: ConfigMap\nmetadata: {name: app}\ndata: {a: 2}\n",
+        f"kind: ConfigMap\nmetadata: {METADATA[:-1]}\ndata: {{a: '2'}}\n",
+        f"kind: ConfigMap\nmetadata: {METADATA}\ndata: {{a: 2}}\n",
     ):
         path.write_text(text)
         number = 1 + (": 2}" in text)
@@ -183,12 +182,11 @@ def test_all_that_shapes_files_goes_together(start: Start, root: Path, tmp_path:
 
     packed = base64.b64encode(gzip.compress(b"region: $(REGION), price: 5$$\n")).decode()
     objects = [
-        {"kind": "ConfigMap", "metadata": {"name": "one"}, "data": {"keep": "1", "drop": "2"}},
-        {"kind": "ConfigMap", "metadata": {"name": "two"}, "data": {"rules.d__a.yml": "x"}, "binaryData": {"conf.gz": packed}},
-        {"kind": "Secret", "metadata": {"name": "three"}, "stringData": {"password": "no newline"}},
+        configmap("one", {"keep": "1", "drop": "2"}),
+        configmap("two", {"rules.d__a.yml": "x"}, binaryData={"conf.gz": packed}),
+        configmap("three", kind="Secret", stringData={"password": "no newline"}),
     ]
-    path = tmp_path / "all.yaml"
-    path.write_text(json.dumps({"kind": "List", "items": objects}))
+    path = put(tmp_path / "all.yaml", {"kind": "List", "items": objects})
     start(
         *(f"--manifest={path}", f"--configroot={root}", "--item=one:keep=top/kept.conf", "--path={name}/{key}"),
         *("--key-separator=__", "--expand", "--gunzip", "--file-mode=0604", "--secret-mode=0400", "--dir-mode=0711", "--once"),
@@ -218,9 +216,7 @@ def test_a_bomb_and_an_unset_variable_are_refused(start: Start, root: Path, tmp_
         ({"binaryData": {"a.gz": bomb}}, "larger than 64 MiB"),
         ({"data": {"a": "$(NO_SUCH)"}}, "$(NO_SUCH) in line 1"),
     ]:
-        passing = path.with_suffix(".new")
-        passing.write_text(json.dumps({"kind": "ConfigMap", "metadata": {"name": "app"}, **data}))
-        passing.rename(path)
+        put(path, configmap("app", **data))
         eventually(lambda reason=reason: any(reason in event["message"] for event in running.events("config.refused")), reason)  # type: ignore[misc]
 
     assert files(root) == {"a": "1"}

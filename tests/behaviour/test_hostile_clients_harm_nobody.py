@@ -71,6 +71,7 @@ def meanwhile(attack: Callable[[], None]) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.fuzz("an HTTP client that sends a byte now and then", "let go after 3 s")
 def test_a_client_that_sends_a_byte_now_and_then_is_let_go(running: Running) -> None:
     """After three seconds for the whole request, whatever it has sent by then."""
     with connect(address_of(running)) as slow, suppress(ConnectionError):
@@ -85,6 +86,7 @@ def test_a_client_that_sends_a_byte_now_and_then_is_let_go(running: Running) -> 
     assert time.monotonic() - began < 6
 
 
+@pytest.mark.fuzz("HTTP clients that are silent", "the oldest goes for the newest; probes are answered within 10 ms", 500)
 def test_five_hundred_idle_connections_leave_room_for_a_probe(running: Running) -> None:
     """The oldest goes for the newest; descriptors and memory stay bounded, and all is well afterwards."""
     address = address_of(running)
@@ -102,6 +104,7 @@ def test_five_hundred_idle_connections_leave_room_for_a_probe(running: Running) 
     eventually(lambda: descriptors(running) <= before, "all connections are closed")
 
 
+@pytest.mark.fuzz("a request line of a gigabyte", "431 after the first kilobytes; the rest is not read")
 def test_a_request_line_of_a_gigabyte_is_refused_after_the_first_few_kilobytes(running: Running) -> None:
     """The answer says so, the rest is never read, and no memory is taken for it."""
     memory = memory_kib(running)
@@ -119,6 +122,7 @@ def test_a_request_line_of_a_gigabyte_is_refused_after_the_first_few_kilobytes(r
     assert answer.status == 431
 
 
+@pytest.mark.fuzz("odd requests", "each has its answer; nothing of the file system", 14)
 @pytest.mark.parametrize(
     ("request_text", "status"),
     [
@@ -149,6 +153,7 @@ def test_each_odd_request_gets_its_answer(running: Running, request_text: bytes,
     assert answer.headers["connection"] == "close"
 
 
+@pytest.mark.fuzz("HTTP clients with random bytes, some of which leave in the middle", "the next one is answered", 500)
 def test_random_bytes_do_no_harm(running: Running) -> None:
     """500 clients with up to 20 kB of them; some leave in the middle."""
     chance = random.Random(7)
@@ -163,6 +168,7 @@ def test_random_bytes_do_no_harm(running: Running) -> None:
     assert running.events("thread.crashed") == []
 
 
+@pytest.mark.fuzz("an HTTP client that does not read its answer", "let go; others are served meanwhile")
 def test_a_client_that_does_not_read_its_answer_is_let_go(running: Running) -> None:
     """It asked for much and reads nothing; others are served meanwhile."""
     address = address_of(running)
@@ -177,6 +183,11 @@ def test_a_client_that_does_not_read_its_answer_is_let_go(running: Running) -> N
         eventually(lambda: descriptors(running) <= before, "the deaf one is gone")
 
 
+@pytest.mark.fuzz(
+    "HTTP clients that hold every descriptor that we may have",
+    "we wait without spinning; probes are answered when one leaves",
+    40,
+)
 def test_without_free_descriptors_we_wait_and_do_not_spin(start: Start) -> None:
     """Somebody holds all connections that the limit allows; when he leaves, probes are answered again."""
     limited = ["prlimit", "--nofile=24:24"]
@@ -202,6 +213,7 @@ def cpu_s(running: Running) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.fuzz("HTTP clients as fast as they can connect", "signals reach the command as fast as ever")
 def test_under_attack_signals_reach_the_command_as_fast_as_ever(running: Running) -> None:
     """Connections as fast as one thread can make them, with a request, with garbage and with nothing."""
     address = address_of(running)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from tests.conftest import Manifest
 from tests.running import SUPERVISOR, Lines, program
 from tests.terminal import ENVIRONMENT, terminal
 
@@ -55,11 +56,9 @@ def test_a_background_job_does_not_take_the_terminal() -> None:
         screen.wait_for("got hello")
 
 
-def test_logs_are_readable_on_a_terminal(tmp_path: Path) -> None:
+def test_logs_are_readable_on_a_terminal(manifest: Manifest, tmp_path: Path) -> None:
     """Text, not JSON."""
-    manifest = tmp_path / "app.yaml"
-    manifest.write_text("kind: ConfigMap\nmetadata: {name: app}\ndata: {key: value}\n")
-    words = [*SUPERVISOR, f"--manifest={manifest}", f"--configroot={tmp_path}/root", "--", "sleep", "60"]
+    words = [*SUPERVISOR, f"--manifest={manifest(key='value')}", f"--configroot={tmp_path}/root", "--", "sleep", "60"]
     with terminal(*words) as screen:
         screen.wait_for(r"\d\d:\d\d:\d\d\.\d{3} info +config\.applied: the configuration is live revision=\w{12} ")
         screen.wait_for("command.started")

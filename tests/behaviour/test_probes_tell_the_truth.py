@@ -166,8 +166,10 @@ def test_it_listens_on_a_socket_in_the_file_system(start: Start, tmp_path: Path)
     status = ask(where, "/readyz").status
     second = start(f"--listen={where}", command=program("show_signals"))
     code = second.wait()
+    (orphan,) = first.child_pids()
     first.send(signal.SIGKILL)
     first.wait()
+    os.kill(orphan, signal.SIGKILL)
     third = start(f"--listen={where}", command=program("show_signals"))
     third.out.wait_for("ready")
 

@@ -12,7 +12,8 @@ import pytest
 
 from tests.asking import address_of, ask, wait_for_status
 from tests.conftest import HttpApp, Manifest, Start, needs_root
-from tests.running import AS_PID1, SUPERVISOR, eventually, program
+from tests.manifests import configmap, put
+from tests.running import AS_PID1, CANARY, SUPERVISOR, eventually, program
 from tests.side import side
 from tests.terminal import terminal
 
@@ -24,9 +25,7 @@ def config(tmp_path: Path) -> Manifests:
     """Write a manifest of one ConfigMap with these keys."""
 
     def write(data: dict[str, str]) -> Path:
-        path = tmp_path / "config.yaml"
-        path.write_text(json.dumps({"kind": "ConfigMap", "metadata": {"name": "app"}, "data": data}))
-        return path
+        return put(tmp_path / "config.yaml", configmap("app", data))
 
     return write
 
@@ -187,7 +186,7 @@ def test_check_refuses_what_a_run_would_refuse(config: Manifests, root: Path, da
 
 def test_check_says_where_a_manifest_is_broken(tmp_path: Path, root: Path) -> None:
     """With line and column."""
-    (tmp_path / "broken.yaml").write_text("kind: ConfigMap\n  data: [")
+    (tmp_path / "broken.yaml").write_text(f"kind: ConfigMap\n  data: [{CANARY}")
     said = side("check", f"--manifest={tmp_path}/broken.yaml", f"--configroot={root}")
 
     assert said.code == 1

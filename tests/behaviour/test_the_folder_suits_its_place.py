@@ -13,21 +13,13 @@ import pytest
 
 from tests.conftest import Manifest, Start, needs_root
 from tests.laws.folders import found_in
+from tests.manifests import configmap, put
 from tests.running import Running, eventually, program
 
 pytestmark = needs_root
 
 Follow = Callable[..., Running]
 AsUser = Callable[..., tuple[str, ...]]
-BOTH = """\
-kind: Secret
-metadata: {{name: s}}
-stringData: {{d__secret: {0!r}}}
----
-kind: ConfigMap
-metadata: {{name: app}}
-data: {{key: {0!r}}}
-"""
 
 
 @pytest.fixture(params=["atomic", "files"])
@@ -82,9 +74,8 @@ def follow(tmp_path: Path, start: Start, layout: str, root: Path) -> Follow:
 
 def write(folder: Path, value: str) -> None:
     """Another value for both keys, in one step."""
-    passing = folder / "manifest.new"
-    passing.write_text(BOTH.format(value))
-    passing.rename(folder / "manifest.yaml")
+    both = [configmap("s", kind="Secret", stringData={"d__secret": value}), configmap("app", {"key": value})]
+    put(folder / "manifest.yaml", {"kind": "List", "items": both})
 
 
 def change(running: Running, folder: Path, value: str) -> None:

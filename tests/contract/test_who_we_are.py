@@ -9,9 +9,9 @@ from tests.conftest import Start, needs_root
 from tests.contract.conftest import App, in_a_pod
 from tests.running import program
 from tests.stand_ins.real_api import RealApi
+from tests.stand_ins.rights import allow
 
 StartApp = Callable[..., App]
-RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/default"
 
 
 @pytest.fixture(params=["real"])
@@ -19,22 +19,6 @@ def api(real_api: RealApi) -> RealApi:
     """Only the real one knows users and rights."""
     real_api.start()
     return real_api
-
-
-def allow(api: RealApi, name: str, user: str = "reader") -> None:
-    """Give a user the Role that the README names: this one object, and no more."""
-    rule = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [name], "verbs": ["list", "watch"]}
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": name}, "rules": [rule]}
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": user}],
-    }
-    client = api.client()
-    client.create_raw(f"{RBAC}/roles", role)
-    client.create_raw(f"{RBAC}/rolebindings", binding)
 
 
 def follow(api: RealApi, running: App, name: str) -> None:
@@ -52,7 +36,7 @@ def configmap(api: RealApi, name: str) -> None:
 
 def test_a_role_for_the_one_object_is_enough(api: RealApi, app: StartApp, name: str, tmp_path: Path) -> None:
     """Verbs list and watch with resourceNames."""
-    allow(api, name)
+    allow(api.client(), name)
 
     follow(api, app(kubeconfig=api.write_kubeconfig(tmp_path / "reader", token="reader-token")), name)
 
@@ -61,7 +45,7 @@ def test_without_rights_the_log_says_which_role_to_add(api: RealApi, app: StartA
     """Once; and when the Role is there, we go on without a restart."""
     running = app(kubeconfig=api.write_kubeconfig(tmp_path / "reader", token="reader-token"))
     message = running.running.wait_for_event("source.problem")["message"]
-    allow(api, name)
+    allow(api.client(), name)
     running.wait_until_started_with("1")
 
     assert message.startswith(f"cannot list ConfigMap default/{name} (403): ")
@@ -80,7 +64,7 @@ def test_with_wrong_credentials_the_log_says_so(api: RealApi, app: StartApp, tmp
 
 def test_a_token_that_is_rotated_in_its_file_is_read_again(api: RealApi, app: StartApp, name: str, tmp_path: Path) -> None:
     """After the server has refused the old one."""
-    allow(api, name)
+    allow(api.client(), name)
     token = tmp_path / "token"
     token.write_text("no-such-token")
     running = app(kubeconfig=api.write_kubeconfig(tmp_path / "reader", token_file=token))
@@ -92,7 +76,7 @@ def test_a_token_that_is_rotated_in_its_file_is_read_again(api: RealApi, app: St
 
 def test_a_client_certificate_is_enough(api: RealApi, app: StartApp, name: str, tmp_path: Path) -> None:
     """By files, with the authority embedded; no copy of the key stays on the disk."""
-    allow(api, name)
+    allow(api.client(), name)
     kubeconfig = api.write_kubeconfig(tmp_path / "reader", certificate=api.client_certificate("reader"), embed_ca=True)
 
     follow(api, app(kubeconfig=kubeconfig), name)
@@ -101,7 +85,7 @@ def test_a_client_certificate_is_enough(api: RealApi, app: StartApp, name: str, 
 
 def test_a_context_can_be_chosen(api: RealApi, app: StartApp, name: str, tmp_path: Path) -> None:
     """The current context's user may do nothing."""
-    allow(api, name)
+    allow(api.client(), name)
     kubeconfig = api.write_kubeconfig(tmp_path / "two", token="reader-token", context="good")
     api.write_kubeconfig(kubeconfig, token="no-such-token", context="bad")
 
@@ -118,7 +102,7 @@ def test_a_context_that_does_not_exist_is_named(api: RealApi, app: StartApp, tmp
 @needs_root
 def test_in_a_pod_the_service_account_is_used(api: RealApi, start: Start, name: str, root: Path, tmp_path: Path) -> None:
     """The mounted token, authority and namespace, and the address from the environment."""
-    allow(api, name)
+    allow(api.client(), name)
     running = start(
         f"--configmap={name}",
         f"--configroot={root}",
@@ -135,7 +119,7 @@ def test_in_a_pod_the_service_account_is_used(api: RealApi, start: Start, name: 
 @pytest.mark.plain
 def test_in_a_pod_only_what_sends_requests_is_loaded(api: RealApi, start: Start, name: str, root: Path, tmp_path: Path) -> None:
     """Of the client library neither generated calls nor what is there for kubeconfigs: they take longer than all else."""
-    allow(api, name)
+    allow(api.client(), name)
     api.client().apply("ConfigMap", "default", name, {"key": "1"})
     pod = in_a_pod(api, tmp_path / "account", "reader-token")
     pod["environment"]["PYTHONPROFILEIMPORTTIME"] = "1"

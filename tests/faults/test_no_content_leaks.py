@@ -1,6 +1,6 @@
 """A value that only the objects hold is nowhere else, at --v=9: not in logs, answers, arguments, the termination log.
 
-Besides this, every object of every test holds a canary, and no supervisor of any test prints it: see tests.running.
+Besides this, every object of every test holds a canary, and nothing prints or serves it: see tests/test_canary.py.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import pytest
 from tests.asking import ask
 from tests.conftest import HttpApp, Start
 from tests.faults.conftest import Tried
+from tests.manifests import METADATA, put
 from tests.running import CANARY, PROGRAMS, Running, descendants, program
 from tests.side import side
 
 WHAT, NOWHERE = "a value that only objects hold, looked for after every fault", "in no log, answer, argument or file but its own"
 PATHS = ("/", "/status.json", "/metrics", "/livez", "/readyz", "/startupz", "/healthz", f"/{CANARY}")
-HEAD = "kind: Secret\nmetadata: {name: app}\n"
+HEAD = f"kind: Secret\nmetadata: {METADATA}\n"
 ENCODED = base64.b64encode(CANARY.encode()).decode()
 COMPRESSED = base64.b64encode(gzip.compress(CANARY.encode())[:-3]).decode()
 # What is wrong with each manifest, and the options with which it is.
@@ -50,7 +51,7 @@ def follow(start: Start, root: Path, tmp_path: Path) -> Callable[..., Running]:
     """Start the program with all that it can say and serve, on a manifest with this text."""
 
     def run(text: str, *options: str, **more: object) -> Running:
-        write(tmp_path, text)
+        put(tmp_path / "manifest.yaml", text)
         return start(
             *(f"--manifest={tmp_path}/manifest.yaml", f"--configroot={root}", f"--listen=unix:{tmp_path}/socket"),
             *("--v=9", "--settle=0", "--reload-interval=0", f"--termination-log={tmp_path}/termination-log", *options),
@@ -61,22 +62,14 @@ def follow(start: Start, root: Path, tmp_path: Path) -> Callable[..., Running]:
     return run
 
 
-def write(folder: Path, text: str) -> None:
-    """Another manifest, in one step."""
-    (folder / "manifest.new").write_text(text)
-    (folder / "manifest.new").rename(folder / "manifest.yaml")
-
-
 def look_everywhere(running: Running, folder: Path, root: Path) -> None:
-    """Ask for all that is served, end the program, and look at all that is left. What it has printed is looked at anyway."""
+    """Ask for all that is served, end the program, and look at all that is left. Answers and prints are looked at anyway."""
     for path in PATHS:
-        assert CANARY.encode() not in ask(f"unix:{folder}/socket", path).body.replace(b"/" + CANARY.encode(), b"")
+        ask(f"unix:{folder}/socket", path)
     for pid in (running.pid, *descendants(running.pid)):
         assert CANARY.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/environ").read_bytes()
-    said = side("status", f"--listen=unix:{folder}/socket")
-    assert CANARY not in said.out + said.err
-    said = side("check", f"--manifest={folder}/manifest.yaml", f"--configroot={root}", "--v=9")
-    assert CANARY not in said.out + said.err
+    side("status", f"--listen=unix:{folder}/socket")
+    side("check", f"--manifest={folder}/manifest.yaml", f"--configroot={root}", "--v=9")
     running.stop()
     for file in root.rglob("*"):  # where it belongs; nothing else of what is left may hold it
         if file.is_file() and not file.is_symlink():
@@ -91,7 +84,7 @@ def test_what_is_wrong_is_said_without_it(
     text, options = BAD[what]
     running = follow(f"{HEAD}stringData: {{key: {CANARY}-1}}\n", *options)
     running.wait_for_event("config.applied")
-    write(tmp_path, text)
+    put(tmp_path / "manifest.yaml", text)
     running.err.wait_for(r'"event": "(config\.(refused|failed)|source\.problem)"')
 
     look_everywhere(running, tmp_path, root)
@@ -104,11 +97,30 @@ def test_a_crash_is_said_without_it(follow: Callable[..., Running], root: Path, 
     running = follow(f"{HEAD}stringData: {{key: {CANARY}-1}}\n", environment=faults)
     running.wait_for_event("config.applied")
     (tmp_path / "crash").write_text("sync os.rename ..data")
-    write(tmp_path, f"{HEAD}stringData: {{key: {CANARY}-2}}\n")
+    put(tmp_path / "manifest.yaml", f"{HEAD}stringData: {{key: {CANARY}-2}}\n")
     running.wait_for_event("thread.crashed")
     (tmp_path / "crash").unlink()
     running.wait_for_event("config.applied", times=2)
 
+    look_everywhere(running, tmp_path, root)
+    tried(WHAT, NOWHERE)
+
+
+def test_what_we_run_gets_it_neither_as_an_argument_nor_by_its_environment(
+    follow: Callable[..., Running], root: Path, tmp_path: Path, tried: Tried
+) -> None:
+    """Checks, what tells the app, and what asks whether it took it; of the app itself it is looked at in every test here."""
+    hooks = {option: tmp_path / option for option in ("--validate", "--reload-command", "--confirm-command")}
+    options = [f"{option}=sh -c 'cat /proc/$$/cmdline /proc/$$/environ >{path}'" for option, path in hooks.items()]
+    running = follow(f"{HEAD}stringData: {{key: {CANARY}-1}}\n", *options)
+    running.wait_for_event("config.applied")
+    put(tmp_path / "manifest.yaml", f"{HEAD}stringData: {{key: {CANARY}-2}}\n")
+    running.wait_for_event("config.applied", times=2)
+
+    for path in hooks.values():
+        seen = path.read_bytes()
+        assert b"CONFIG_SUPERVISOR_CHANGED=key" in seen
+        assert CANARY.encode() not in seen
     look_everywhere(running, tmp_path, root)
     tried(WHAT, NOWHERE)
 
@@ -123,7 +135,7 @@ def test_a_header_of_a_file_is_no_argument(
     options = (f"--reload-http={url}", f"--reload-http-header-file=Authorization={header}")
     running = follow(f"{HEAD}stringData: {{key: one}}\n", *options)
     running.wait_for_event("config.applied")
-    write(tmp_path, f"{HEAD}stringData: {{key: {CANARY}-2}}\n")
+    put(tmp_path / "manifest.yaml", f"{HEAD}stringData: {{key: {CANARY}-2}}\n")
     requests.wait_for("POST")
     running.err.wait_for(r'"event": "config\.(refused|rolled_back|failed)"')
 

@@ -12,10 +12,12 @@ import pytest
 from tests.conftest import Start
 from tests.contract.conftest import App
 from tests.faults.conftest import Tried
+from tests.manifests import NOTES
 from tests.running import eventually, soon_s
 from tests.stand_ins.client import ApiError, Client
 from tests.stand_ins.proxy import FaultyProxy
 from tests.stand_ins.real_api import ADMIN_TOKEN, RealApi
+from tests.stand_ins.rights import allow, bind, unbind
 
 Fault = Callable[[FaultyProxy], AbstractContextManager[None]]
 
@@ -23,11 +25,11 @@ Fault = Callable[[FaultyProxy], AbstractContextManager[None]]
 SOON_S, BOUND_S = 2.0, 35.0
 
 EVENT = (
-    b'{"type": "%s", "object": {"kind": "ConfigMap", "metadata": {"name": "%s", "resourceVersion": "%s"},'
-    b' "data": {"key": "%s"}}}\n'
+    b'{"type": "%s", "object": {"kind": "ConfigMap", "metadata": {"name": "%s", "resourceVersion": "%s", "annotations": '
+    + NOTES.encode()
+    + b'}, "data": {"key": "%s"}}}\n'
 )
 FAKETIME = next(iter(map(str, Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), "")
-RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/default"
 
 
 @pytest.fixture
@@ -250,7 +252,7 @@ def test_the_role_is_taken_away_and_given_back(
     app = App(start, kubeconfig, f"--configmap={name}", root, "--settle=0")
     app.wait_until_started_with("1")
     reader = Client(real_api.url, ca_file=real_api.ca_file, token="reader-token")
-    client.delete_raw(f"{RBAC}/rolebindings/{name}")
+    unbind(client, name)
 
     eventually(lambda: is_forbidden(reader, name), "the server knows it")
     proxy.cut()
@@ -336,23 +338,3 @@ def is_forbidden(client: Client, name: str) -> bool:
     except ApiError as error:
         return error.status == 403
     return False
-
-
-def bind(client: Client, name: str) -> None:
-    """Let the user `reader` read the object."""
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "reader"}],
-    }
-    client.create_raw(f"{RBAC}/rolebindings", binding)
-
-
-def allow(client: Client, name: str) -> None:
-    """Make the Role for the object, and bind it."""
-    rule = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [name], "verbs": ["list", "watch"]}
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": name}, "rules": [rule]}
-    client.create_raw(f"{RBAC}/roles", role)
-    bind(client, name)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from tests.running import Lines, eventually
+from tests.running import CANARY, Lines, eventually
 
 BUNDLE = "/opt/config-supervisor"
 ENTRY = f"{BUNDLE}/bin/config-supervisor"
@@ -67,6 +67,7 @@ class Container:
         engine("rm", "--force", "--volumes", self.name, check=False)
         self._process.kill()
         self._process.wait()
+        assert not [line for line in (*self.out.all(), *self.err.all()) if CANARY in line], "a content was printed"
 
     def _state(self) -> Any:
         return json.loads(engine("inspect", "--format={{json .State}}", self.name))

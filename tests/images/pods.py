@@ -14,7 +14,7 @@ from typing import Any, Self
 import yaml
 
 from tests.images.engine import READ_ONLY, Container
-from tests.running import eventually
+from tests.running import LAST_APPLIED, eventually
 from tests.stand_ins.client import ApiError
 from tests.stand_ins.real_api import RealApi
 
@@ -25,8 +25,12 @@ Object = dict[str, Any]
 
 
 def documents(path: Path) -> list[Object]:
-    """The documents of a YAML file."""
-    return list(yaml.safe_load_all(path.read_text()))
+    """The documents of a YAML file, with the canary in each ConfigMap."""
+    found: list[Object] = list(yaml.safe_load_all(path.read_text()))
+    for document in found:
+        if document["kind"] == "ConfigMap":
+            document["metadata"]["annotations"] = LAST_APPLIED
+    return found
 
 
 def template(manifest: list[Object]) -> Object:

@@ -16,16 +16,17 @@ from tests.images.conftest import StartContainer, needs
 from tests.images.engine import BUNDLE, ENTRY, LEAST_RIGHTS, Container
 from tests.images.name_server import NameServer
 from tests.images.pods import ACCOUNT, write_account
+from tests.manifests import configmap, put
 from tests.running import eventually
 from tests.stand_ins.client import ApiError
 from tests.stand_ins.real_api import RealApi
+from tests.stand_ins.rights import allow
 
 APP = ["--", "/probe"]
 APP_WITH_CONFIG = ["--reload-interval=0", "--configroot=/config", "--", "/probe", "/config/key"]
 # Those that can be caught and do not end this app; the app is linked with musl, which keeps 34 to itself.
 STOPS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH}
 FORWARDED = sorted(signal.valid_signals() - STOPS - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, 34})
-RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/default"
 as_anybody = pytest.mark.parametrize("rights", [["--user=0:0"], LEAST_RIGHTS], ids=["as root", "as 12345, read-only"])
 
 
@@ -36,8 +37,7 @@ def world(container: Container) -> dict[str, str]:
 
 def write_manifest(folder: Path, value: str) -> None:
     """Put a ConfigMap in place, as an editor does."""
-    (folder / "new").write_text(f"kind: ConfigMap\nmetadata: {{name: app}}\ndata: {{key: {value}}}\n")
-    (folder / "new").rename(folder / "manifest.yaml")
+    put(folder / "manifest.yaml", configmap("app", {"key": value}))
 
 
 # --- it starts, and nobody notices
@@ -182,13 +182,8 @@ def test_it_reloads_from_a_manifest(image: str, run: StartContainer, tmp_path: P
 @pytest.fixture
 def account(api: RealApi, tmp_path: Path) -> Path:
     """A service account's folder as the kubelet mounts it; its user may follow ConfigMap `app` and do no more."""
-    rules = [{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["app"], "verbs": ["list", "watch"]}]
-    subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "reader"}
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "app"}
-    group = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "app"}}
-    for kind, more in (("Role", {"rules": rules}), ("RoleBinding", {"roleRef": reference, "subjects": [subject]})):
-        with suppress(ApiError):  # the test before has made it
-            api.client().create_raw(f"{RBAC}/{kind.lower()}s", {**group, "kind": kind, **more})
+    with suppress(ApiError):  # the test before has given it
+        allow(api.client(), "app")
     api.client().apply("ConfigMap", "default", "app", {"key": "one"})
     return write_account(tmp_path / "account", api, "reader-token")
 

@@ -64,3 +64,16 @@ def test_it_says_what_is_in_it() -> None:
     assert packages.pop("config-supervisor") == __version__
     assert {"docopt-ng", "kubernetes", "psutil", "python-json-logger", "urllib3"} <= packages.keys()
     assert packages.items() <= dict(re.findall(r"^([\w.-]+)==([\w.]+)", lock, re.MULTILINE)).items()
+
+
+def test_it_says_which_archive_each_package_came_in() -> None:
+    """By its hash, one of those that the lock file has for that package."""
+    document = json.loads((MADE / "share" / "sbom.cdx.json").read_text())
+    locked = dict(re.findall(r"^([\w.-]+)==((?:.*\\\n)+.*)", (REPOSITORY / "requirements.lock").read_text(), re.MULTILINE))
+    packages = [found for found in document["components"] if found["purl"].startswith("pkg:pypi/")]
+
+    assert [found["name"] for found in packages if "hashes" not in found] == ["config-supervisor"]
+    for found in packages:
+        for named in found.get("hashes", []):
+            assert named["alg"] == "SHA-256"
+            assert f"--hash=sha256:{named['content']}" in locked[found["name"].replace("_", "-").lower()]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Start
+from tests.manifests import marked, put
 from tests.running import Lines
 
 REPOSITORY = Path(__file__).parents[2]
@@ -24,8 +25,7 @@ def words_of_unit() -> list[str]:
 
 def test_the_unit_starts_an_app_that_follows_a_file(start: Start, tmp_path: Path) -> None:
     """Its command line, with other places for the files."""
-    manifest = tmp_path / "greeter.yaml"
-    shutil.copy(REPOSITORY / "examples" / "greeter.yaml", manifest)
+    manifest = put(tmp_path / "greeter.yaml", marked((REPOSITORY / "examples" / "greeter.yaml").read_text()))
     places = {
         "/etc/greeter.yaml": str(manifest),
         "/run/greeter/config": str(tmp_path / "config"),
@@ -39,8 +39,7 @@ def test_the_unit_starts_an_app_that_follows_a_file(start: Start, tmp_path: Path
     end = words.index("--")
     running = start(*words[:end], command=words[end + 1 :])
     running.out.wait_for("started")
-    (tmp_path / "new").write_text(manifest.read_text().replace("greeting = ", "greeting = Again, "))
-    (tmp_path / "new").rename(manifest)
+    put(manifest, manifest.read_text().replace("greeting = ", "greeting = Again, "))
 
     running.out.wait_for("reloaded: Again, ")
     assert program == "/usr/local/bin/config-supervisor"

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
 from supervisor import cli
 from supervisor.errors import UsageError
 from supervisor.settings import Settings
+from tests.laws.conftest import CASES
 
 
 def options() -> list[str]:
@@ -52,12 +54,14 @@ def read(argv: list[str], environment: dict[str, str]) -> Settings | list[str]:
         return str(leave).splitlines()
 
 
+@pytest.mark.fuzz("any words and any environment", "settings, or problems said in words", CASES)
 @given(argv=st.lists(words, max_size=8), command=st.none() | st.lists(words, max_size=3), environment=environments)
 def test_any_words_and_any_environment(argv: list[str], command: list[str] | None, environment: dict[str, str]) -> None:
     """Give settings with the very command, at least one problem said in words, or a text; never another error."""
     check(argv, command, environment)
 
 
+@pytest.mark.fuzz("one odd word in a command line that is right", "settings, or problems said in words", CASES)
 @given(word=assigned, environment=st.just({}) | st.builds(lambda name, value: {name: value}, names, values))
 def test_one_odd_word_in_a_run_that_is_right(word: str, environment: dict[str, str]) -> None:
     """So that more is looked at than the first mistake of many."""

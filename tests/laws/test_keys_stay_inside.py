@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from supervisor.errors import Refused
 from supervisor.items import lay_out
 from supervisor.settings import FileSettings
+from tests.laws.conftest import CASES
 from tests.laws.folders import make, passing_folder
 from tests.rooms.building import everything, opened, wanted
 
@@ -17,6 +19,7 @@ parts = st.sampled_from(HOSTILE) | st.text(st.characters(codec=None), max_size=3
 keys = st.lists(parts, max_size=15).map("".join)
 
 
+@pytest.mark.fuzz("keys that lead elsewhere", "refused, or a file below the configroot; nothing outside changes", CASES)
 @given(keys=st.lists(keys, min_size=1, max_size=3, unique=True))
 @example(keys=["../outside/precious"])
 @example(keys=["..data"])

@@ -26,6 +26,7 @@ from supervisor.source.manifest import ManifestSource
 from supervisor.source.objects import ObjectSource
 from tests.asking import connect
 from tests.conftest import Manifest, Start
+from tests.laws.conftest import CASES
 from tests.running import CANARY, eventually
 from tests.stand_ins.client import write_context
 
@@ -99,6 +100,7 @@ def damaged(draw: st.DrawFn, text: st.SearchStrategy[bytes]) -> bytes:
 manifests = st.lists(bent(OBJECT) | bent({"kind": "List", "items": [OBJECT, OBJECT]}), max_size=3)
 
 
+@pytest.mark.fuzz("a manifest, damaged or bent", "objects, or a problem that does not quote it", CASES)
 @given(text=st.binary(max_size=60) | damaged(manifests.map(lambda many: yaml.safe_dump_all(many).encode())))
 def test_any_manifest(text: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Objects, or a problem that does not quote it."""
@@ -122,8 +124,8 @@ Said = dict[str, bytes]
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Said, Cluster]]:
-    """A server that answers a list and a watch with any bytes, and a client of it."""
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Said, str]]:
+    """A server that answers a list and a watch with any bytes, and the kubeconfig that leads to it."""
     said: Said = {}
 
     class Handler(BaseHTTPRequestHandler):
@@ -142,7 +144,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Said, Cluste
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     address = {"server": f"http://127.0.0.1:{server.server_port}"}
     kubeconfig = write_context(tmp_path_factory.mktemp("any") / "kubeconfig", address, "token", {})
-    yield said, Cluster(str(kubeconfig), None)
+    yield said, str(kubeconfig)
     server.shutdown()
     server.server_close()
 
@@ -159,12 +161,14 @@ watches = damaged(
 )
 
 
+@pytest.mark.fuzz("a list and a watch of the API server, damaged or bent", "objects, or a problem that does not quote it", CASES)
 @given(listed=st.just(json.dumps(LIST).encode()) | lists, watched=watches)
-def test_any_answer_of_the_api_server(api: tuple[Said, Cluster], listed: bytes, watched: bytes) -> None:
+def test_any_answer_of_the_api_server(api: tuple[Said, str], listed: bytes, watched: bytes) -> None:
     """Something that is wanted, or a problem that does not quote it; and again from the watch."""
-    said, cluster = api
+    said, kubeconfig = api
     said["list"], said["watch"] = listed, watched
-    source = ObjectSource(cluster, Collection("ConfigMap", "default", "app"))
+    # Each case has a client of its own: one that remembers the trouble before would wait.
+    source = ObjectSource(Cluster(kubeconfig, None), Collection("ConfigMap", "default", "app"))
     for heard in islice(source.watch(), 2 if listed.startswith(b'{"kind": "ConfigMapList"') else 1):
         event(type(heard).__name__)
         assert isinstance(heard, tuple) or CANARY not in str(heard)
@@ -175,6 +179,7 @@ def test_any_answer_of_the_api_server(api: tuple[Said, Cluster], listed: bytes, 
 # --- contents
 
 
+@pytest.mark.fuzz("a file for `--gunzip`, damaged", "what it holds, no more than the limit, or a refusal", CASES)
 @given(content=damaged(st.binary(max_size=40).map(lambda content: gzip.compress(content, mtime=0))), limit=st.integers(0, 50))
 def test_any_gzip_file(content: bytes, limit: int) -> None:
     """What it holds, no more than the limit, or a refusal."""
@@ -182,6 +187,7 @@ def test_any_gzip_file(content: bytes, limit: int) -> None:
         assert len(gunzip(content, limit)) <= limit
 
 
+@pytest.mark.fuzz("a text for `--expand`", "replaced, or refused", CASES)
 @given(
     content=st.lists(st.sampled_from([b"$", b"(", b")", b"A", b"$(A)", b"$$", b"$(no)", b"\0", b"\xff", b"\n", b"x"])).map(
         b"".join
@@ -229,6 +235,7 @@ requests = damaged(
 )
 
 
+@pytest.mark.fuzz("a request to our port, damaged", "an HTTP answer or an end, in time; the next one is answered", CASES)
 def test_any_request_to_our_port(start: Start, manifest: Manifest, root: Path, tmp_path: Path) -> None:
     """An HTTP answer or an end, in time; the next one is answered; nothing crashes."""
     address = f"unix:{tmp_path}/socket"

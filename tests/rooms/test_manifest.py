@@ -7,20 +7,21 @@ import pytest
 from supervisor.errors import SourceError
 from supervisor.model import Origin
 from supervisor.source.manifest import ManifestSource
+from tests.manifests import METADATA, NOTES
 
-TWO = """
+TWO = f"""
 kind: ConfigMap
-metadata: {name: one, namespace: prod}
-data: {a: "1"}
+metadata: {{name: one, namespace: prod, annotations: {NOTES}}}
+data: {{a: "1"}}
 ---
 kind: Deployment
-metadata: {name: other}
+metadata: {{name: other}}
 ---
 ---
 kind: Secret
-metadata: {name: two}
-stringData: {b: "2"}
-data: {c: Mw==}
+metadata: {{name: two, annotations: {NOTES}}}
+stringData: {{b: "2"}}
+data: {{c: Mw==}}
 """
 
 
@@ -57,7 +58,7 @@ def test_configmaps_and_secrets_of_all_documents_count(path: Path) -> None:
 @pytest.mark.parametrize("kind", ["List", "ConfigMapList"])
 def test_items_of_a_list_count(path: Path, kind: str) -> None:
     """As `kubectl get -o yaml` writes them; also a list in a list."""
-    one = "{kind: ConfigMap, metadata: {name: %s}, data: {a: x}}"
+    one = f"{{kind: ConfigMap, metadata: {{name: %s, annotations: {NOTES}}}, data: {{a: x}}}}"
     path.write_text(f"kind: {kind}\nitems:\n- {one % 'a'}\n- {{kind: List, items: [{one % 'b'}]}}\n- {one % 'c'}\n")
 
     assert [origin.name for origin, _ in said(path)] == ["a", "b", "c"]
@@ -66,16 +67,17 @@ def test_items_of_a_list_count(path: Path, kind: str) -> None:
 def test_anchors_merges_and_binaries_are_yaml_too(path: Path) -> None:
     """As people write them to repeat nothing."""
     path.write_text(
-        "kind: ConfigMap\nmetadata: {name: a}\ndata: &all {a: '1', b: '2'}\n---\n"
-        "kind: List\nitems:\n- &first {kind: ConfigMap, metadata: {name: b}, data: &x {a: '1'}}\n"
-        "- {kind: ConfigMap, metadata: {name: c}, data: {<<: *x, b: '2'}}\n"
-        "- {kind: Secret, metadata: {name: d}, data: {e: !!binary aGk=}}\n"
+        f"kind: ConfigMap\nmetadata: {{name: a, annotations: {NOTES}}}\ndata: &all {{a: '1', b: '2'}}\n---\n"
+        f"kind: List\nitems:\n"
+        f"- &first {{kind: ConfigMap, metadata: {{name: b, annotations: &notes {NOTES}}}, data: &x {{a: '1'}}}}\n"
+        "- {kind: ConfigMap, metadata: {name: c, annotations: *notes}, data: {<<: *x, b: '2'}}\n"
+        "- {kind: Secret, metadata: {name: d, annotations: *notes}, data: {e: !!binary aGk=}}\n"
     )
 
     assert [data for _, data in said(path)] == [{"a": b"1", "b": b"2"}, {"a": b"1"}, {"a": b"1", "b": b"2"}, {"e": b"hi"}]
 
 
-HEAD = "kind: ConfigMap\nmetadata: {name: app}\n"
+HEAD = f"kind: ConfigMap\nmetadata: {METADATA}\n"
 
 
 @pytest.mark.parametrize(
@@ -93,10 +95,10 @@ HEAD = "kind: ConfigMap\nmetadata: {name: app}\n"
         (f"{HEAD}data: [a]\n", "line 3, column 7", "ConfigMap default/app: data is not a mapping of names"),
         (f"{HEAD}data: {{1: x}}\n", "line 3, column 7", "ConfigMap default/app: data is not a mapping of names"),
         (f"{HEAD}binaryData:\n  a: canary!\n", "line 4, column 6", "ConfigMap default/app: the value of 'a' is not base64"),
-        ("kind: Secret\nmetadata: {name: b}\ndata: {a: canary!}\n", "line 3, column 11", "the value of 'a' is not base64"),
+        (f"kind: Secret\nmetadata: {METADATA}\ndata: {{a: canary!}}\n", "line 3, column 11", "the value of 'a' is not base64"),
         (f"{HEAD}data:\n  a: x\n  b: y\n  a: canary\n", "line 6, column 3", "the key 'a' stands twice in a mapping"),
-        ("x: 1\n---\nkind: ConfigMap\ndata: {a: x}\n", "line 3, column 1", "a ConfigMap has no name"),
-        ("kind: ConfigMap\nmetadata:\n  name: 1\n", "line 3, column 3", "a ConfigMap has no name"),
+        ("x: 1\n---\nkind: ConfigMap\ndata: {a: canary}\n", "line 3, column 1", "a ConfigMap has no name"),
+        ("kind: ConfigMap\nmetadata:\n  name: 1\n  uid: canary\n", "line 3, column 3", "a ConfigMap has no name"),
         ("a: !!python/name:os.system canary\n", "line 1, column 4", "could not determine a constructor"),
         ("? [a]\n: b\n", "line 1, column 3", "found unhashable key"),
         ("[" * 5000, "line 1, column", "exceeded maximum nesting depth"),

@@ -15,7 +15,7 @@ from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP
 from typing import Any, Self, Unpack
 
-from tests.running import eventually
+from tests.running import CANARY, eventually
 from tests.stand_ins.client import ANSWER_S, ApiError, Client, Kubeconfig, free_port, write_context
 
 ADMIN_TOKEN = "admin-token"
@@ -62,8 +62,13 @@ class RealApi:
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    def __exit__(self, error: object, *_: object) -> None:
+        try:
+            if error is None:
+                self.start()  # whatever a test has left it like
+                assert CANARY not in str(self.client().request("GET", "/api/v1/events")), "a content is in an Event"
+        finally:
+            self.stop()
 
     @property
     def url(self) -> str:

@@ -18,6 +18,7 @@ import pytest
 from tests.stand_ins.api import StandInApi
 from tests.stand_ins.client import Api, ApiError, Client, Kind, Object, object_of, path_of, version_of
 from tests.stand_ins.real_api import RealApi
+from tests.stand_ins.rights import allow, unbind
 
 SOON_S = 0.5  # long enough for an answer on this machine, were there one
 BYTES = bytes(range(256))
@@ -481,17 +482,12 @@ def test_stand_in_records_requests(stand_in: StandInApi) -> None:
 def test_real_api_gives_a_user_what_a_role_allows(real_api: RealApi) -> None:
     """With resourceNames, a list of that one object by field selector is allowed, and others are not."""
     client, reader = real_api.client(), Client(real_api.url, ca_file=real_api.ca_file, token="reader-token")
-    place, group = "/apis/rbac.authorization.k8s.io/v1/namespaces/default", "rbac.authorization.k8s.io"
-    rule = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["mine"], "verbs": ["list", "watch"]}
-    client.create_raw(f"{place}/roles", {"metadata": {"name": "mine"}, "rules": [rule]})
-    subjects = [{"kind": "User", "apiGroup": group, "name": "reader"}]
-    reference = {"apiGroup": group, "kind": "Role", "name": "mine"}
-    client.create_raw(f"{place}/rolebindings", {"metadata": {"name": "mine"}, "roleRef": reference, "subjects": subjects})
+    allow(client, "mine")
 
     assert reader.list("ConfigMap", "default", "mine")["items"] == []
     assert refusal(lambda: reader.list("ConfigMap", "default", "other")) == status(403, "Forbidden")
     assert refusal(lambda: reader.list("ConfigMap", "default")) == status(403, "Forbidden")
-    client.delete_raw(f"{place}/roles/mine")
+    unbind(client, "mine")
     eventually(lambda: status_of(lambda: reader.list("ConfigMap", "default", "mine")) == 403)
 
 
