@@ -49,7 +49,7 @@ def watches_of(running: Running) -> int:
         ("sync", "sync os.mkdir ..new-"),
         ("sync", "sync os.rename ..data"),
         ("sync", "sync os.rename ..good"),
-        ("sync", "sync os.remove .."),
+        ("sync", "sync os.rmdir .."),  # of the generation that is not kept any more
         ("manifest", "manifest open manifest.yaml"),
     ],
 )
@@ -59,13 +59,15 @@ def test_a_thread_that_crashes_is_started_again_and_nothing_is_lost(
     """The command is not touched, metrics count it, and the change at which it crashed arrives without another one."""
     running = faulty()
     children = running.child_pids()
-    (tmp_path / "crash").write_text(crash)
     manifest(key="2")
+    running.wait_for_event("config.applied", 2)
+    (tmp_path / "crash").write_text(crash)
+    manifest(key="3")
     running.wait_for_event("thread.crashed", 2)
     (tmp_path / "crash").unlink()
-    running.out.wait_for("^reloaded .* '2'$")
-    manifest(key="3")
     running.out.wait_for("^reloaded .* '3'$")
+    manifest(key="4")
+    running.out.wait_for("^reloaded .* '4'$")
 
     assert running.child_pids() == children
     eventually(lambda: watches_of(running) == 1, "a watch that crashed has let go of its instance of inotify")
