@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -13,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.apps.conftest import free_port, get
-from tests.conftest import Start
+from tests.conftest import Manifest, Start
 from tests.manifests import configmap, put
-from tests.running import Lines, eventually
+from tests.running import Lines, eventually, program
 from tests.stand_ins.kubelet import Mount
 
 pytestmark = pytest.mark.apps
@@ -132,6 +133,23 @@ def test_who_watches_what_the_link_leads_to_is_woken(write: Write, watch: Watch,
         events.wait_for("^(DELETE|MOVED_TO) key$")
 
 
+@pytest.mark.parametrize("layout", ["atomic", "files"])
+def test_beside_an_app_that_is_told_a_watcher_is_woken_too(
+    start: Start, manifest: Manifest, root: Path, watch: Watch, layout: str
+) -> None:
+    """A moment after it, at each change."""
+    options = [f"--manifest={manifest(key='0')}", f"--configroot={root}", f"--layout={layout}", "--settle=0"]
+    numbers = itertools.count(1)
+    for more in [], ["--reload-interval=0"]:
+        with start(*options, *more, command=program("show_config", f"{root}/key")) as running:
+            running.out.wait_for("^started ")
+            for number in itertools.islice(numbers, 2):
+                events = inotifywait(watch, root / "key")
+                manifest(key=str(number))
+                running.out.wait_for(f"^reloaded .* '{number}'")
+                events.wait_for("^DELETE_SELF")
+
+
 def test_tail_follows(write: Write, watch: Watch, root: Path) -> None:
     """It opens the file of that name again."""
     write(key="line 1\n")
@@ -151,10 +169,10 @@ def test_nginx_is_reloaded_by_a_watcher(write: Write, watch: Watch, root: Path, 
     write(main=main, site=site % "one")
     script = (
         'PATH=$PATH:/usr/sbin; nginx -c "$1/main" & '
-        'inotifywait --monitor --quiet --event=moved_to --event=create "$1" | '
-        'while read -r event; do case $event in *" ..data"|*" site") nginx -c "$1/main" -s reload;; esac; done & echo ready; wait'
+        'inotifywait --monitor --event=moved_to --event=create "$1" | '
+        'while read -r event; do case $event in *" ..data"|*" site") nginx -c "$1/main" -s reload;; esac; done & wait'
     )
-    watch("sh", "-c", script, "sh", str(root), ready="ready")
+    watch("sh", "-c", script, "sh", str(root), ready="Watches established")
     eventually(lambda: answers(port) == "one", "nginx answers")
     for word in ("two", "three"):
         write(main=main, site=site % word)

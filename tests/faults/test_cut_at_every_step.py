@@ -162,6 +162,25 @@ def test_killed_at_any_step_the_next_run_finishes(
     pytest.fail("it never finished")
 
 
+@pytest.mark.parametrize("layout", ["atomic", "files"])
+def test_killed_at_any_step_nothing_is_left_of_many_files(place: Path, publisher: Publisher, layout: str) -> None:
+    """These are written in a folder of their own, from which they come to their place."""
+    before, many = image(place / "before"), {f"many/{number}": str(number) for number in range(20)}
+    publisher.publish(before, {**OLD, **dict.fromkeys(many, "old")}, layout)
+    for cut in range(1, 500):
+        root = place / f"cut-{cut}"
+        shutil.copytree(before, root, symlinks=True)
+        changes = publisher.publish(root, {**NEW, **many}, layout, cut)
+        publisher.publish(root, {**NEW, **many}, layout)
+        check_tidy(root, {**NEW, **many})
+        assert {f"many/{path.name}": path.read_text() for path in (root / "many").iterdir()} == many
+        shutil.rmtree(root)
+        if changes is not None:
+            assert changes > 100
+            return
+    pytest.fail("it never finished")
+
+
 def test_killed_at_any_step_each_plain_file_is_old_or_new(place: Path, publisher: Publisher) -> None:
     """One that both revisions have is never missing, and none is torn. What the image brought is there until it is replaced."""
     before = image(place / "before")

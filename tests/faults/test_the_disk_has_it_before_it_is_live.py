@@ -60,3 +60,21 @@ def test_without_it_nobody_waits_for_the_disk(start: Start, manifest: Manifest, 
 
     assert [call for call in calls(trace) if call.startswith("fsync")] == []
     assert f"rename {root}/..data" in calls(trace)
+
+
+@pytest.mark.parametrize(("files", "asks"), [(19, False), (20, True)])
+def test_many_files_get_a_part_of_the_disk_for_themselves(
+    start: Start, manifest: Manifest, root: Path, tmp_path: Path, files: int, *, asks: bool
+) -> None:
+    """Where the file system knows what is asked: the folder in which theirs is made counts as one at the top."""
+    if not shutil.which("strace"):
+        pytest.skip("no strace")
+    trace = tmp_path / "trace"
+    path = manifest(**{f"key{number}": "1" for number in range(files)})
+    prefix = ["strace", "--follow-forks", "--decode-fds=path", "--trace=ioctl", f"--output={trace}"]
+    assert start(f"--manifest={path}", f"--configroot={root}", "--once", prefix=prefix).wait() == 0
+
+    asked = re.findall(rf"ioctl\(\d+<{root}/\.\.new-[0-9a-f]+>, FS_IOC_(GET|SET)FLAGS, .*\) = (-?\d+)", trace.read_text())
+    knows = ("GET", "0") in asked
+    assert asked == ([("GET", "0"), ("SET", "0")] if knows else [("GET", "-1")] if asks else [])
+    assert asks or not knows

@@ -82,9 +82,9 @@ def publish(root: str, wanted: dict[str, str], layout: Literal["atomic", "files"
 def bring(tree: Tree, snapshot: Snapshot) -> None:
     if tree.live is None or tree.live.revision != snapshot.revision:
         tree.publish(tree.stage(snapshot))
-    tree.let_go()
     tree.mark_good()
     tree.prune()
+    tree.let_go()
 
 
 def publish_with_errors(
@@ -106,6 +106,9 @@ def publish_with_errors(
                 tree.prune()
             faults.stays = stays and tries_left > 1
         else:
+            faults.stays = False
+            with suppress(TreeError):
+                tree.prune()  # as after the next revision
             return faults.count, views, True, faults.failed
     return faults.count, views, False, faults.failed
 
