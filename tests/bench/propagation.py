@@ -22,7 +22,9 @@ MANY = Content(500, KIB)
 
 _STORM = 200
 _MEMORY = "/dev/shm"
-_ON_A_DISK = "on ext4, rounds burden each other: it looks past each inode that was freed in the last minute"
+_ON_A_DISK = "ext4 looks past each inode that was freed in the last minutes; we ask it for another part of the disk"
+# Between changes that follow each other, and until what can wait for a quiet second is done too.
+_REST_S, _QUIET_S = 0.15, 1.2
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,12 @@ class Watching:
     contender: Contender
     configmap: ConfigMap
 
-    def update(self) -> dict[str, float]:
+    def update(self, rest_s: float = _REST_S) -> dict[str, float]:
         """PUT once and wait until the app was told, all in ms; then let it come to rest, and count its processor time."""
         before_ms = cpu_ms(self.contender.pid)
         sent_ns, answered_ns = self.configmap.put()
         told = self.contender.wait_until_told(self.configmap.number)
-        self.contender.wait_until_it_rests(0.15)  # longer than it waits before it cleans up
+        self.contender.wait_until_it_rests(rest_s)
         return {
             "sent": (told.at_ns - sent_ns) / 1e6,
             "answered": (told.at_ns - answered_ns) / 1e6,
@@ -52,7 +54,7 @@ class Watching:
         for _ in range(puts):
             _, answered_ns = self.configmap.put()
         told = self.contender.wait_until_told(self.configmap.number)
-        self.contender.wait_until_it_rests(0.15)
+        self.contender.wait_until_it_rests(_REST_S)
         return {"last": max(0.0, (told.read_ns - answered_ns) / 1e6), "times told": self.contender.times_told - before}
 
 
@@ -82,13 +84,15 @@ def watching(cluster: Cluster, folder: Path, content: Content, *, by_http: bool 
 
 def propagation_rows(cluster: Cluster, *, quick: bool) -> Iterator[Row]:
     """Small, large and many files; on the disk and in memory; by signal and by HTTP."""
-    few, many = ((1, 2), (1, 3)) if quick else ((3, 10), (6, 20))
+    few, many, one = ((1, 2), (1, 3), (1, 1)) if quick else ((3, 10), (6, 20), (2, 6))
     for place in tempfile.gettempdir(), _MEMORY:
         where = file_system(place)
         with tempfile.TemporaryDirectory(dir=place, prefix="bench-") as name:
             say(f"propagation on {where}")
             folder = Path(name)
             yield from _small_rows(_samples(cluster, folder, SMALL, *many), f"1 KiB, {where}")
+            samples = _samples(cluster, folder, SMALL, *one, rest_s=_QUIET_S)
+            yield _row(f"processor time per update and the quiet second after it, 1 KiB, {where}", samples, "cpu")
             samples = _samples(cluster, folder, SMALL, *many, by_http=True)
             yield _row(f"PUT sent → HTTP reload, 1 KiB, {where}", samples, "sent")
             yield _row(f"PUT answered → HTTP reload, 1 KiB, {where}", samples, "answered")
@@ -126,11 +130,20 @@ def storm_rows(cluster: Cluster, *, quick: bool) -> Iterator[Row]:
     yield _row(f"times told of {_STORM} PUTs in a row", samples, "times told", unit="times")
 
 
-def _samples(cluster: Cluster, folder: Path, content: Content, number: int, rounds: int, *, by_http: bool = False) -> Samples:
+def _samples(
+    cluster: Cluster,
+    folder: Path,
+    content: Content,
+    number: int,
+    rounds: int,
+    *,
+    by_http: bool = False,
+    rest_s: float = _REST_S,
+) -> Samples:
     @contextmanager
     def start() -> Iterator[dict[str, Measure]]:
         with watching(cluster, folder, content, by_http=by_http) as running:
-            yield {name: one.update for name, one in running.items()}
+            yield {name: partial(one.update, rest_s) for name, one in running.items()}
 
     return batches(start, number, rounds)
 
