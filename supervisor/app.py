@@ -42,15 +42,16 @@ class App:
         self._retries = settings.reload.retries
         self._safety = safety
         self._has_command = bool(settings.command)
+        self._is_once = settings.once
         self._check = Hook("--validate", safety.validate, safety.hook_timeout_s, processes, log) if safety.validate else None
         self._confirmation = Confirmation(safety, settings.reload.process, processes, log)
         self._reloaders = reloaders
         self._pause = pause
 
     @property
-    def is_told(self) -> bool:
-        """Whether there is any way to tell it. Returns when the command has been started, if there is one."""
-        return bool(self._reloaders())
+    def has_to_watch(self) -> bool:
+        """Whether there is no way to tell it. Returns when the command has been started, if there is one."""
+        return not self._is_once and not self._reloaders()
 
     def wait_until_it_runs(self) -> None:
         """Return when the command has been started, if there is one."""
@@ -81,7 +82,7 @@ class App:
                 if number:
                     raise Refused(str(error)) from error
                 raise
-        os.sched_yield()  # where a change has come to many instances, all tell their apps before the first one cleans up
+        os.sched_yield()  # a change has perhaps come to many instances here: others that wait may tell their apps first
 
     def confirm(self, update: Update, since: float, newer_from: float) -> None:
         """Return when the app has taken it: it has not died meanwhile, and whoever is asked says yes.

@@ -12,7 +12,7 @@ _TOP_FOLDER = 0x00020000
 
 
 def spread(folder: int) -> None:
-    """Let each folder that is made in this one lie in another part of the disk, as those at the top: attribute T of chattr(1).
+    """Let folders that are made in this one lie apart, where their names say, as those at the top: attribute T of chattr(1).
 
     For every new file ext4 looks past all inodes of the folder's part that were freed in the last minutes (recently_deleted in
     fs/ext4/ialloc.c), and a change frees as many as it takes: in one part, changes that follow each other take ever longer. To

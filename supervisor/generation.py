@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from supervisor.disk import FOLDER
-from supervisor.stamp import describe, link_file
+from supervisor.stamp import describe, is_untouched, link_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -88,12 +88,16 @@ def renew(old: Staged, new: Staged, disk: Disk) -> None:
     moment: the file was deleted. We keep the old generation, to go back to, with new files of the same content.
     """
     shared = {stamp.inode for stamp in new.stamps.values()}
-    with _unfinished(len(old.stamps), disk) as unfinished, disk.new_folder(unfinished) as aside:
-        for folder, here in groupby(old.stamps, lambda path: path.rpartition("/")[0]):
+    paths = [path for path, stamp in old.stamps.items() if stamp.inode not in shared]
+    if not paths:
+        return
+    with _unfinished(len(paths), disk) as unfinished, disk.new_folder(unfinished) as aside:
+        for folder, here in groupby(paths, lambda path: path.rpartition("/")[0]):
             with disk.folder(f"{old.folder}/{folder}".rstrip("/")) as descriptor:
                 for path in here:
-                    if old.stamps[path].inode not in shared:
-                        old.stamps[path] = disk.write_again(path.rpartition("/")[2], descriptor, aside)
+                    name = path.rpartition("/")[2]
+                    if is_untouched(name, descriptor, old.stamps[path]):
+                        old.stamps[path] = disk.write_again(name, descriptor, aside)
 
 
 def folders_of(path: str) -> list[str]:
@@ -108,11 +112,13 @@ def _unfinished(files: int, disk: Disk) -> Iterator[str]:
     try:
         if files >= _MANY:
             disk.make_folder(place, is_wide=True)
-            inner += "/files"
+            inner += f"/{os.urandom(4).hex()}"
         yield inner
-    finally:
+    except OSError:
         with suppress(OSError):
             disk.remove_all(place)
+        raise
+    disk.remove_all(place)
 
 
 def _fill(unfinished: str, files: Iterable[File], listing: Listing, disk: Disk, old: Staged | None) -> Stamps:

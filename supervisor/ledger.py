@@ -85,11 +85,11 @@ class Ledger:
 
     @property
     def has_to_let_go(self) -> bool:
-        """Whether those who watch files that were live do not know yet that these are gone."""
-        return self._tree.let_go_of is not None
+        """Whether files that are no longer live are still the same to whoever watches them."""
+        return self._tree.has_to_let_go
 
     def let_go(self) -> None:
-        """Let them know."""
+        """Let those who watch files that are no longer live see them go."""
         with self._lock:
             self._tree.let_go()
 

@@ -35,10 +35,15 @@ def link_file(name: str, old: int, new: int, stamp: Stamp) -> bool:
         os.link(name, name, src_dir_fd=old, dst_dir_fd=new, follow_symlinks=False)
     except OSError:  # it is gone, or the file system has no hard links, or not so many
         return False
-    if stamp_of(os.stat(name, dir_fd=new, follow_symlinks=False)) == stamp:
+    if is_untouched(name, new, stamp):
         return True
     os.unlink(name, dir_fd=new)
     return False
+
+
+def is_untouched(name: str, folder: int, stamp: Stamp) -> bool:
+    """Whether a file is as we left it. Raises OSError if it is gone."""
+    return stamp_of(os.stat(name, dir_fd=folder, follow_symlinks=False)) == stamp
 
 
 def read_file(name: str, folder: int) -> tuple[bytes, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING
 
 from supervisor.backoff import backoff
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from supervisor.settings import Settings
     from supervisor.tree import Tree
 
-# While changes come one after another, nobody but the app has to know of each.
-_QUIET_S = 1.0
+# Changes that come one after another are for the app; who watches files beside it hears of them so much later at the most.
+_LET_GO_S = 1.0
 
 
 class Sync:
@@ -51,6 +52,7 @@ class Sync:
         self._stop = stop
         self._report = report
         self._serial = 0
+        self._let_go_at = inf
         self._ledger = Ledger(tree, remembers=settings.safety.rollback)
         self._transaction = Transaction(
             settings,
@@ -73,8 +75,8 @@ class Sync:
             self._serial, objects = self._desired.wait(self._serial)
             if objects is None:
                 self._start_with_last()
-                continue
-            self._attempt(objects)
+            else:
+                self._attempt(objects)
             self._let_go()
             self._wait_for_turn()
 
@@ -114,10 +116,16 @@ class Sync:
                 return
 
     def _let_go(self) -> None:
-        """Let those know who watch the files beside the app: a moment after it, or while it has to rest anyway."""
-        rests = self._transaction.may_reload_at > time.monotonic()
-        if self._ledger.has_to_let_go and (rests or not self._desired.is_newer(self._serial, _QUIET_S)):
+        """Let go of what is no longer live: when nothing newer comes, when the app has to rest anyway, or when it is time."""
+        if not self._ledger.has_to_let_go:
+            return
+        now = time.monotonic()
+        self._let_go_at = min(self._let_go_at, now + _LET_GO_S)
+        rests = self._transaction.may_reload_at > now
+        waits = now < self._let_go_at and not rests and self._desired.is_newer(self._serial, self._let_go_at - now)
+        if not waits and not self._stop.is_set():
             self._ledger.let_go()
+            self._let_go_at = inf
 
     def _wait_for_turn(self) -> None:
         self._stop.wait(max(0.0, self._transaction.may_reload_at - time.monotonic()))

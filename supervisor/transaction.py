@@ -210,8 +210,6 @@ class Transaction:
         elif trial.told_at is None:
             with trial.attempt.step("deliver"):
                 self._deliver(trial)
-            if not self._app.is_told:  # then whoever watches the files is the only one who can know
-                self._ledger.let_go()
         with trial.attempt.step("confirm"):
             self._app.confirm(trial.update, trial.told_at or 0.0, self.may_reload_at)
         self._stop_here()
@@ -222,18 +220,22 @@ class Transaction:
     def _deliver(self, trial: Trial) -> None:
         heard_before, self._heard_of = self._heard_of, trial.update.revision
         try:
-            self._app.deliver(trial.update)
+            trial.told_at = self._tell_app(trial.update)
         except NotTold:
             self._heard_of = heard_before
             raise
         except Refused:
             self._count_reload()
             raise
-        trial.told_at = self._count_reload()
+
+    def _tell_app(self, update: Update) -> float:
+        self._app.deliver(update)
+        if self._app.has_to_watch:  # there is no other way to tell it
+            self._ledger.let_go()
+        return self._count_reload()
 
     def _count_reload(self) -> float:
-        now = time.monotonic()
-        self.may_reload_at = now + self._settings.reload.interval_s
+        self.may_reload_at = (now := time.monotonic()) + self._settings.reload.interval_s
         return now
 
     def _go_back(self, trial: Trial, verdict: Verdict, reason: str) -> None:
@@ -268,8 +270,7 @@ class Transaction:
             if trial.told_back_at is None:
                 self._stop.wait(max(0.0, self.may_reload_at - time.monotonic()))
                 self._stop_here()
-                self._app.deliver(update)
-                trial.told_back_at = self._count_reload()
+                trial.told_back_at = self._tell_app(update)
             self._app.confirm(update, trial.told_back_at, self.may_reload_at)
         self._heard_of = None
 

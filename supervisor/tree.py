@@ -13,7 +13,7 @@ files sees all old or all new all the while:
              4  the swap: rename a new link onto `..data`
              5  the layout finishes: what is no longer wanted goes
     prune    6  remove all generations but two
-    let go   7  give the older one files of its own
+    let go   7  give the older one files of its own; before 6, if the app has no other way to know
 
 Going back is the same publish, of a generation that is still there. Every name that we make for a moment is unique, so a
 leftover of a run that was killed never stands in the way.
@@ -76,7 +76,6 @@ class Tree:
 
     def _read_all(self) -> None:
         self.live: Staged | None = None
-        self.let_go_of: Staged | None = None
         self.has_failed = False  # the disk has: there may be more on it than we know of
         self.refusal: Refusal | None = None
         with self._doing("read what is live", StartError):
@@ -84,10 +83,13 @@ class Tree:
             # Those on the disk, by folder; None: what is in it is not known.
             self._generations: dict[str, Staged | None] = dict.fromkeys(generation.names(self._disk))
             others = [name for name in self._generations if name != self._folder]
+            # Of those that were live: these have the files still that somebody may have opened and watch.
+            self._watched = set(others)
             self._before = max(others, key=lambda name: os.lstat(name, dir_fd=self._disk.fd).st_mtime_ns, default=None)
             self._shown = self._read(self._folder)
             good = self._read_link(_GOOD)
             self.good = self._shown if good == self._folder else self._read(good)
+            self._generations |= {one.folder: one for one in (self._shown, self.good) if one}
             self.refusal = self._read_refusal()
             self._layout = Files(self._disk, self._read) if self._layout_name == "files" else Links(self._disk, self._swap)
         try:
@@ -137,19 +139,28 @@ class Tree:
             shown, self._shown, self.live = self._shown, staged, None  # nothing counts as live until all of it is
             self._swap(staged.folder)
             self._layout.finish(staged, shown)
-        self.live, self.let_go_of = staged, shown
+        self.live = staged
+
+    @property
+    def has_to_let_go(self) -> bool:
+        """Whether generations are kept whose files somebody may still take for live. Plain files are copies of a generation's."""
+        return bool(self._watched) and isinstance(self._layout, Links)
 
     def let_go(self) -> None:
-        """Let those know who watch the files that are no longer live: to them these are deleted, as by the kubelet.
+        """Let those know who watch files that are no longer live: to them these are deleted, as by the kubelet.
 
         It takes as long as staging, and can wait: what is pruned meanwhile is gone anyway.
         """
-        old, self.let_go_of = self.let_go_of, None
-        if old and self.live:
-            try:
-                generation.renew(old, self.live, self._disk)
-            except OSError:  # it is gone, or there is no space for the copies that we keep
-                self.has_failed = True
+        if not self.live or not self.has_to_let_go:
+            return
+        watched, self._watched = self._watched, set()
+        try:
+            for name in watched:
+                old = self._generations[name] or self._read(name)
+                if old:
+                    generation.renew(old, self.live, self._disk)
+        except OSError:  # somebody has removed it, or there is no space for the copies that we keep
+            self.has_failed = True
 
     def mark_good(self) -> None:
         """Remember that the app took what is live; an older refusal is over then. Raises TreeError."""
@@ -187,6 +198,7 @@ class Tree:
                 self._drop_links(name)
                 self._disk.remove_all(name)
                 del self._generations[name]
+            self._watched &= self._generations.keys()
 
     def _take_up(self) -> None:
         """Go on from what an earlier run left: put the live generation's names right, remove what could not be finished."""
@@ -247,6 +259,9 @@ class Tree:
     def _swap(self, folder: str) -> None:
         """Step 4: the moment at which a revision becomes live."""
         self._disk.link_over(links.DATA, folder)
+        if self._folder:
+            self._watched.add(self._folder)
+        self._watched.discard(folder)
         self._folder, self._before = folder, self._folder
         self._generations.setdefault(folder)
 

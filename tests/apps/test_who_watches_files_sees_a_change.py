@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from tests.apps.conftest import free_port, get
 from tests.conftest import Manifest, Start
 from tests.manifests import configmap, put
 from tests.running import Lines, eventually, program
+from tests.stand_ins.api import StandInApi
 from tests.stand_ins.kubelet import Mount
 
 pytestmark = pytest.mark.apps
@@ -148,6 +149,40 @@ def test_beside_an_app_that_is_told_a_watcher_is_woken_too(
                 manifest(key=str(number))
                 running.out.wait_for(f"^reloaded .* '{number}'")
                 events.wait_for("^DELETE_SELF")
+
+
+def test_it_is_woken_also_when_the_program_was_killed_before(start: Start, manifest: Manifest, root: Path, watch: Watch) -> None:
+    """The next run does what is left to do."""
+    options = [f"--manifest={manifest(key='0')}", f"--configroot={root}", "--settle=0", "--reload-interval=0"]
+    with start(*options, command=program("show_config", f"{root}/key")) as running:
+        running.out.wait_for("^started ")
+        events = inotifywait(watch, root / "key")
+        manifest(key="1")
+        running.out.wait_for("^reloaded .* '1'$")
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+    assert not [line for line in events.all() if "DELETE" in line], "killed too late: it was woken already"
+    start(*options, command=program("show_config", f"{root}/key"))
+    events.wait_for("^DELETE_SELF")
+
+
+def test_it_is_woken_while_the_object_changes_and_its_content_does_not(
+    start: Start, root: Path, tmp_path: Path, watch: Watch
+) -> None:
+    """As where somebody writes annotations all the time."""
+    with StandInApi() as api:
+        client = api.client()
+        client.create("ConfigMap", "default", "app", {"key": "0"})
+        options = [f"--kubeconfig={api.write_kubeconfig(tmp_path / 'kubeconfig')}", "--configmap=app", f"--configroot={root}"]
+        running = start(*options, "--settle=0", "--reload-interval=0", command=program("show_config", f"{root}/key"))
+        running.out.wait_for("^started ")
+        events = inotifywait(watch, root / "key")
+        for number in range(100):
+            client.replace("ConfigMap", "default", "app", {"key": "1"}, labels={"number": str(number)})
+            with suppress(AssertionError):  # not yet
+                events.wait_for("^DELETE_SELF", deadline_s=0.3)
+                return
+        pytest.fail("it is never woken")
 
 
 def test_tail_follows(write: Write, watch: Watch, root: Path) -> None:

@@ -66,15 +66,23 @@ def test_without_it_nobody_waits_for_the_disk(start: Start, manifest: Manifest, 
 def test_many_files_get_a_part_of_the_disk_for_themselves(
     start: Start, manifest: Manifest, root: Path, tmp_path: Path, files: int, *, asks: bool
 ) -> None:
-    """Where the file system knows what is asked: the folder in which theirs is made counts as one at the top."""
+    """Where the file system knows what is asked: the folder in which theirs is made counts as one at the top.
+
+    Its name says in which part: it is another one each time.
+    """
     if not shutil.which("strace"):
         pytest.skip("no strace")
     trace = tmp_path / "trace"
-    path = manifest(**{f"key{number}": "1" for number in range(files)})
-    prefix = ["strace", "--follow-forks", "--decode-fds=path", "--trace=ioctl", f"--output={trace}"]
-    assert start(f"--manifest={path}", f"--configroot={root}", "--once", prefix=prefix).wait() == 0
+    prefix = ["strace", "--follow-forks", "--decode-fds=path", "--trace=ioctl,mkdirat", f"--output={trace}"]
+    names = set()
+    for content in "1", "2":
+        path = manifest(**{f"key{number}": content for number in range(files)})
+        assert start(f"--manifest={path}", f"--configroot={root}", "--once", prefix=prefix).wait() == 0
+        text = trace.read_text()
+        names |= {*re.findall(rf'mkdirat\(\d+<{root}/\.\.new-[0-9a-f]+>, "(.*?)"', text)}
 
-    asked = re.findall(rf"ioctl\(\d+<{root}/\.\.new-[0-9a-f]+>, FS_IOC_(GET|SET)FLAGS, .*\) = (-?\d+)", trace.read_text())
-    knows = ("GET", "0") in asked
-    assert asked == ([("GET", "0"), ("SET", "0")] if knows else [("GET", "-1")] if asks else [])
-    assert asks or not knows
+        asked = re.findall(rf"ioctl\(\d+<{root}/\.\.new-[0-9a-f]+>, FS_IOC_(GET|SET)FLAGS, .*\) = (-?\d+)", text)
+        knows = ("GET", "0") in asked
+        assert asked == ([("GET", "0"), ("SET", "0")] if knows else [("GET", "-1")] if asks else [])
+        assert asks or not knows
+    assert len(names) == (2 if asks else 0)

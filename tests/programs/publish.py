@@ -1,7 +1,8 @@
 """Publish snapshots to configroots, each in a process of its own, which may die without a word on the way.
 
 A line of JSON for each comes on standard input: `root`, `wanted` as {path: content}, `layout`, and `cut`: it dies before the
-N-th change of the file system, 0: it does not. The answer is a line with the number of changes, or `killed`.
+N-th change of the file system, 0: it does not. `at_once`: there is an app that nobody tells. The answer is a line with the number
+of changes, or `killed`.
 
 With `fails`, the number of an error, the N-th call of the file system fails with it instead; if it `stays`, so do all after it
 that change something, until it was tried twice. It is tried again, as the sync thread does. The answer is then the number of
@@ -71,17 +72,19 @@ def seen(root: str, names: list[str]) -> dict[str, str | None]:
     return found
 
 
-def publish(root: str, wanted: dict[str, str], layout: Literal["atomic", "files"], cut: int) -> int:
+def publish(root: str, wanted: dict[str, str], layout: Literal["atomic", "files"], cut: int, at_once: bool) -> int:
     files = [File(path, text.encode(), 0o666) for path, text in wanted.items()]
     snapshot = Snapshot([(Origin("ConfigMap", "", "app"), files)])
     faults = Faults(cut)
-    bring(Tree(root, layout=layout), snapshot)
+    bring(Tree(root, layout=layout), snapshot, at_once=at_once)
     return faults.count
 
 
-def bring(tree: Tree, snapshot: Snapshot) -> None:
+def bring(tree: Tree, snapshot: Snapshot, *, at_once: bool = False) -> None:
     if tree.live is None or tree.live.revision != snapshot.revision:
         tree.publish(tree.stage(snapshot))
+    if at_once:
+        tree.let_go()
     tree.mark_good()
     tree.prune()
     tree.let_go()

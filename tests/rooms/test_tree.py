@@ -735,3 +735,53 @@ def test_a_refusal_that_cannot_be_read_counts_for_nothing(root: Path, text: str)
         tree.refuse(Refusal(Revision("0123456789ab"), "no"))
     with opened(root) as tree:
         assert tree.refusal == Refusal(Revision("0123456789ab"), "no")
+
+
+def inodes(root: Path, tree: Tree) -> dict[str, int]:
+    """Of the file `key` in each generation that is not live."""
+    live = tree.live.folder if tree.live else ""
+    return {name: (root / name / "key").stat().st_ino for name in generations(root) if name != live}
+
+
+def test_every_generation_that_was_live_is_let_go(tree: Tree, root: Path) -> None:
+    """Also the good one, when others were live since; its content stays, and what is live is left alone."""
+    publish(tree, {"key": "1", "same": "1"})
+    tree.mark_good()
+    publish(tree, {"key": "2", "same": "1"})
+    publish(tree, {"key": "3", "same": "1"})
+    before, live, same = inodes(root, tree), (root / "key").stat().st_ino, (root / "same").stat().st_ino
+    tree.let_go()
+
+    after = inodes(root, tree)
+    assert tree.good
+    assert tree.good.folder in after
+    assert {name for name in after if after[name] == before[name]} == set()
+    assert (root / tree.good.folder / "key").read_text() == "1"
+    assert ((root / "key").stat().st_ino, (root / "same").stat().st_ino) == (live, same)
+    assert not tree.has_to_let_go
+
+
+def test_the_next_run_lets_go_of_what_was_live(root: Path) -> None:
+    """It cannot know whether the one before has done so."""
+    with opened(root) as tree:
+        publish(tree, {"key": "1"})
+        publish(tree, {"key": "2"})
+    with opened(root) as tree:
+        before = inodes(root, tree)
+        tree.let_go()
+        after = inodes(root, tree)
+        assert [before[name] != after[name] for name in before] == [True]
+
+
+def test_what_somebody_has_touched_is_not_taken_for_ours(tree: Tree, root: Path) -> None:
+    """In a generation that is kept: it is not given a new stamp, and so is not taken over when that is live again."""
+    publish(tree, {"key": "1", "other": "1"})
+    tree.mark_good()
+    old = tree.good
+    assert old
+    publish(tree, {"key": "2", "other": "1"})
+    (root / old.folder / "key").write_text("touched")
+    tree.let_go()
+    tree.publish(old)
+    publish(tree, {"key": "1", "other": "2"})
+    assert seen(root) == {"key": "1", "other": "2"}
