@@ -151,6 +151,17 @@ def test_beside_an_app_that_is_told_a_watcher_is_woken_too(
                 events.wait_for("^DELETE_SELF")
 
 
+def test_an_app_that_nobody_tells_is_woken_at_once(start: Start, manifest: Manifest, root: Path, watch: Watch) -> None:
+    """Before it is seen whether it lives with the change."""
+    options = [f"--manifest={manifest(key='0')}", f"--configroot={root}", "--reload-none", "--settle=60"]
+    running = start(*options, command=program("show_config", f"{root}/key"))
+    running.out.wait_for("^started ")
+    events = inotifywait(watch, root / "key")
+    manifest(key="1")
+    events.wait_for("^DELETE_SELF")
+    assert running.events("config.applied") == []
+
+
 def test_it_is_woken_also_when_the_program_was_killed_before(start: Start, manifest: Manifest, root: Path, watch: Watch) -> None:
     """The next run does what is left to do."""
     options = [f"--manifest={manifest(key='0')}", f"--configroot={root}", "--settle=0", "--reload-interval=0"]
