@@ -156,7 +156,7 @@ class Tree:
         watched, self._watched = self._watched, set()
         try:
             for name in watched:
-                old = self._generations[name] or self._read(name)
+                old = self._generations.get(name) or self._read(name)
                 if old:
                     generation.renew(old, self.live, self._disk)
         except OSError:  # somebody has removed it, or there is no space for the copies that we keep
