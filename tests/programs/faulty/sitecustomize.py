@@ -8,27 +8,27 @@ seconds the time of day is off.
 import os
 import sys
 import time
+from _thread import get_ident
 
 place = os.environ["FAULTS"]
 right_time = time.time
-is_looking = False
+looking: set[int] = set()  # threads that read a fault just now: opening is an event too
 
 
 def read(name: str) -> list[str]:
-    global is_looking
-    is_looking = True  # opening is an event too
+    looking.add(get_ident())
     try:
         with open(f"{place}/{name}") as file:
             return file.read().split()
     except OSError:
         return []
     finally:
-        is_looking = False
+        looking.discard(get_ident())
 
 
 def hook(event: str, arguments: tuple[object, ...]) -> None:
     current_thread = getattr(sys.modules.get("threading"), "current_thread", None)
-    if is_looking or current_thread is None or not event.startswith(("os.", "open")):
+    if get_ident() in looking or current_thread is None or not event.startswith(("os.", "open")):
         return
     thread = current_thread().name
     while is_meant(read("hang"), thread, event, repr(arguments)):
