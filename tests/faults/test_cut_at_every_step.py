@@ -165,8 +165,11 @@ def test_killed_at_any_step_the_next_run_finishes(
     pytest.fail("it never finished")
 
 
-@pytest.mark.parametrize("at_once", [False, True], ids=["told", "watching"])
-@pytest.mark.parametrize("layout", ["atomic", "files"])
+@pytest.mark.parametrize(
+    ("layout", "at_once"),
+    [("atomic", False), ("atomic", True), ("files", False)],
+    ids=["told", "watching", "plain files, where nothing is let go"],
+)
 def test_killed_at_any_step_nothing_is_left_of_many_files(
     place: Path, publisher: Publisher, layout: str, *, at_once: bool
 ) -> None:
