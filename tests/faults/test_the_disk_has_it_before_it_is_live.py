@@ -9,6 +9,13 @@ import pytest
 from tests.conftest import Manifest, Start
 
 
+def traced(trace: Path, calls: str) -> list[str]:
+    """What to put before a command, so that strace writes these calls of it to a file."""
+    if not shutil.which("strace"):
+        pytest.skip("no strace")
+    return ["strace", "--follow-forks", "--decode-fds=path", f"--trace={calls}", f"--output={trace}"]
+
+
 def calls(trace: Path) -> list[str]:
     """The calls that came to an end well, in order: `fsync /path` and `rename NEW`."""
     found = []
@@ -27,13 +34,11 @@ def test_with_fsync_every_file_and_folder_is_on_the_disk_before_the_swap(
     start: Start, manifest: Manifest, root: Path, tmp_path: Path, layout: str
 ) -> None:
     """And the swap itself before anybody is told. Looked at by strace."""
-    if not shutil.which("strace"):
-        pytest.skip("no strace")
     trace = tmp_path / "trace"
     running = start(
         *(f"--manifest={manifest(a='1', d__b='2')}", f"--configroot={root}", f"--layout={layout}", "--key-separator=__"),
         *("--fsync", "--once"),
-        prefix=["strace", "--follow-forks", "--decode-fds=path", "--trace=fsync,renameat,renameat2", f"--output={trace}"],
+        prefix=traced(trace, "fsync,renameat,renameat2"),
     )
     assert running.wait() == 0
     found = calls(trace)
@@ -52,10 +57,8 @@ def test_with_fsync_every_file_and_folder_is_on_the_disk_before_the_swap(
 
 def test_without_it_nobody_waits_for_the_disk(start: Start, manifest: Manifest, root: Path, tmp_path: Path) -> None:
     """As with the kubelet."""
-    if not shutil.which("strace"):
-        pytest.skip("no strace")
     trace = tmp_path / "trace"
-    prefix = ["strace", "--follow-forks", "--decode-fds=path", "--trace=fsync,renameat,renameat2", f"--output={trace}"]
+    prefix = traced(trace, "fsync,renameat,renameat2")
     assert start(f"--manifest={manifest(a='1')}", f"--configroot={root}", "--once", prefix=prefix).wait() == 0
 
     assert [call for call in calls(trace) if call.startswith("fsync")] == []
@@ -70,10 +73,8 @@ def test_many_files_get_a_part_of_the_disk_for_themselves(
 
     Its name says in which part: it is another one each time.
     """
-    if not shutil.which("strace"):
-        pytest.skip("no strace")
     trace = tmp_path / "trace"
-    prefix = ["strace", "--follow-forks", "--decode-fds=path", "--trace=ioctl,mkdirat", f"--output={trace}"]
+    prefix = traced(trace, "ioctl,mkdirat")
     names = set()
     for content in "1", "2":
         path = manifest(**{f"key{number}": content for number in range(files)})
