@@ -2,7 +2,7 @@
 
 Only the client library's configuration and its REST client are used, with paths: its generated calls and models cost many
 times the start-up and memory, and its own watch gives up after one 410 and does not know bookmarks from silence.
-The library is imported by the first call, on the caller's thread.
+Most of the library is imported by the first call, on the caller's thread.
 """
 
 from __future__ import annotations
@@ -85,6 +85,9 @@ class Cluster:
     """One API server, as one user. Any thread may use it; after a failure the next call reads the configuration again."""
 
     def __init__(self, kubeconfig: str | None, context: str | None) -> None:
+        import_narrowly()
+        import urllib3  # noqa: F401 - it brings logging, which no other thread may import while the main one forks (spawn)
+
         self._kubeconfig = kubeconfig
         self._context = context
         self._lock = Lock()
@@ -221,7 +224,6 @@ class Cluster:
     @contextmanager
     def _translated(self, collection: Collection, verb: str) -> Iterator[None]:
         """Turn the library's errors into ours; and log in again next time: token, certificates or address may have changed."""
-        import_narrowly()
         from kubernetes.client.exceptions import OpenApiException
         from kubernetes.config.config_exception import ConfigException
         from urllib3.exceptions import HTTPError

@@ -13,6 +13,7 @@ from _thread import allocate_lock, start_new_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import LockType
     from typing import Literal
 
     from pythonjsonlogger.json import JsonFormatter
@@ -39,7 +40,9 @@ class Log:
     """Events, by dotted name, a sentence for people, and fields. Never the content of a file."""
 
     def __init__(self, form: Literal["json", "text"] = "json", level: int = INFO) -> None:
-        self._render: _Text | _Json = _Text() if form == "text" else _Json()
+        self.importing = allocate_lock()
+        """Held while a library is imported that has hooks for forks: who forks meanwhile holds it too (spawn)."""
+        self._render: _Text | _Json = _Text() if form == "text" else _Json(self.importing)
         self._is_pipe = os.fstat(_STDERR).st_mode & _TYPE == _PIPE
         self._level = level
         self._lock = allocate_lock()
@@ -149,7 +152,8 @@ def rfc3339(seconds: object) -> str:
 class _Json:
     """As JsonFormatter writes it. A line of texts alone does not need it: its import takes as much memory as a plain init."""
 
-    def __init__(self) -> None:
+    def __init__(self, importing: LockType) -> None:
+        self._importing = importing
         self._formatter: JsonFormatter | None = None
 
     def is_ready(self, line: Line) -> bool:
@@ -163,7 +167,8 @@ class _Json:
 
             return "{" + ", ".join(f"{quoted(name)}: {quoted(text)}" for name, text in zip(line, texts, strict=True)) + "}"
         if self._formatter is None:
-            from pythonjsonlogger.json import JsonFormatter
+            with self._importing:
+                from pythonjsonlogger.json import JsonFormatter
 
             self._formatter = JsonFormatter()
         return self._formatter.serialize_log_record(line)  # not format, for which a LogRecord must be made first

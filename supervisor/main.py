@@ -67,7 +67,9 @@ class Supervisor:
         init = settings.init
         self._child_logs = _make_child_logs(settings.report, log)
         outputs = self._child_logs.outputs if self._child_logs else None
-        self._processes = Processes(inbox.given_mask, init.user, new_session=init.new_session, outputs=outputs)
+        self._processes = Processes(
+            inbox.given_mask, init.user, new_session=init.new_session, outputs=outputs, importing=log.importing
+        )
         self._forwarding = Forwarding(self._processes, log, init.rewrites, to_group=init.group_kill, own_session=init.new_session)
         self._stop = Event()
         self._may_reload = Event()

@@ -47,13 +47,20 @@ class HookTimeout(Exception):
 class Processes:
     """The command, hooks, and the orphans that the kernel gives us.
 
-    The command runs as `user`, or as we do, in our session or with `new_session` in one of its own.
+    The command runs as `user`, or as we do, in our session or with `new_session` in one of its own. It is not forked while
+    another thread holds `importing`.
     """
 
     def __init__(
-        self, mask: AbstractSet[int], user: User | None = None, *, new_session: bool = False, outputs: MakeOutputs | None = None
+        self,
+        mask: AbstractSet[int],
+        user: User | None = None,
+        *,
+        new_session: bool = False,
+        outputs: MakeOutputs | None = None,
+        importing: LockType | None = None,
     ) -> None:
-        self._world = World(mask, user, new_session=new_session, outputs=outputs)
+        self._world = World(mask, user, new_session=new_session, outputs=outputs, importing=importing or allocate_lock())
         self._terminal = Terminal()
         self._lock = allocate_lock()
         self._command: list[str] = []

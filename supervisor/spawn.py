@@ -14,6 +14,7 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from _thread import LockType
     from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from contextlib import AbstractContextManager
@@ -39,12 +40,16 @@ class World:
     """What the command finds: the signal mask and dispositions that we were given, the user and session that were asked for."""
 
     def __init__(
-        self, mask: AbstractSet[int], user: User | None = None, *, new_session: bool = False, outputs: MakeOutputs | None = None
+        self, mask: AbstractSet[int], user: User | None, *, new_session: bool, outputs: MakeOutputs | None, importing: LockType
     ) -> None:
         self.mask = mask
         self.user = user
         self.new_session = new_session
         self.outputs = outputs
+        # On its way to a fork, Python calls the first of each pair of hooks, then waits for imports in other threads. Of a pair
+        # that such an import brings, as that of logging does, the second alone is called: it fails, and Python says so on
+        # standard error, between our lines.
+        self.importing = importing
         # A parent that ignores SIGCHLD never learns how a child ended (wait(2), notes): the command may, we must not.
         self.ignores_children = signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
         if self.ignores_children:
@@ -69,7 +74,8 @@ def _start(command: list[str], world: World, terminal: Terminal, outputs: tuple[
     terminal.offer(to_new_session=world.new_session)
     failed, report_failure = os.pipe()
     try:
-        pid = os.fork()
+        with world.importing:
+            pid = os.fork()
     except OSError as error:
         raise _why_not(command, programs[0], error.errno or errno.EAGAIN) from error
     if pid == 0:

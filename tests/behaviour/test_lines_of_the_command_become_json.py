@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Start
-from tests.running import SUPERVISOR, eventually, program
+from tests.running import PROGRAMS, SUPERVISOR, eventually, program
 
 JSON = "--child-logs=json"
 # So many lines of 100 bytes are written as fast as they are taken.
@@ -128,6 +128,17 @@ def test_our_own_lines_stay_whole_between_those_of_the_command() -> None:
     assert running.wait() == 0
     assert [line["message"] for line in lines if line.get("stream") == "stdout"] == [f"out {number}" for number in range(3000)]
     assert [line["message"] for line in lines if line.get("stream") == "stderr"] == [f"err {number}" for number in range(3000)]
+
+
+@pytest.mark.plain
+def test_no_line_of_python_comes_between_them(start: Start) -> None:
+    """Of a fork that begins while a thread of ours imports what has hooks for forks."""
+    path = f"{PROGRAMS}/forked_beside_import:{PROGRAMS.parent.parent}"
+    running = start("--log-level=debug", "--log-format=json", command=["true"], environment={"PYTHONPATH": path})
+
+    assert running.wait() == 0
+    events = [json.loads(line)["event"] for line in running.err.wait_for_end()]
+    assert "supervisor.started" in events
 
 
 @pytest.mark.slow
