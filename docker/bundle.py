@@ -46,16 +46,19 @@ def main() -> None:
 
 
 def install(project: Path, packages: Path) -> dict[str, str]:
-    """Install what the lock file names, and the project, into a folder.
+    """Install what the lock file names, and the project, built with what another names, into a folder.
 
     Returns the SHA-256 by package of the archive that pip has chosen of those that the lock file names.
     """
     report = packages / "report.json"
-    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--root-user-action=ignore", "--target", packages)
-    run(*pip, "--no-deps", "--require-hashes", "--requirement", project / "requirements.lock", "--report", report)
+    pip = (sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--no-compile", "--root-user-action=ignore")
+    run(*pip, "--target", packages, "--require-hashes", "--requirement", project / "requirements.lock", "--report", report)
     installed = json.loads(report.read_text())["install"]
     report.unlink()
-    run(*pip, "--no-deps", "--upgrade", project)  # into a folder that is not empty
+    with tempfile.TemporaryDirectory() as backend:
+        run(*pip, "--target", backend, "--require-hashes", "--requirement", HERE / "build-requirements.lock")
+        # --upgrade: into a folder that is not empty
+        run("env", f"PYTHONPATH={backend}", *pip, "--target", packages, "--no-build-isolation", "--upgrade", project)
     return {found["metadata"]["name"]: found["download_info"]["archive_info"]["hashes"]["sha256"] for found in installed}
 
 
