@@ -11,14 +11,14 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from supervisor.errors import Refused, TreeError
-from supervisor.model import Refusal, Snapshot, Update, changes
+from supervisor.model import Refusal, Revision, Snapshot, Update, changes
 
 if TYPE_CHECKING:
-    from supervisor.model import Change, Revision
+    from supervisor.model import Change
     from supervisor.tree import Staged, Tree
 
 # At the command's end a change of the folder that is under way gets so long to be finished: it takes milliseconds.
-_CLOSE_S = 0.5
+_HOLD_S = 0.5
 
 
 class Ledger:
@@ -28,6 +28,7 @@ class Ledger:
         self._tree = tree
         self._remembers = remembers
         self._lock = Lock()
+        self._is_held = False
         self._refusal = tree.refusal if remembers and tree.good else None
 
     @property
@@ -57,6 +58,11 @@ class Ledger:
         from_good = from_live if good is None or good is live else changes(good.listing, snapshot.listing)
         return from_live, Update(snapshot.revision, tuple(sorted(one.path for one in from_good)))
 
+    def live_revision(self) -> Revision:
+        """The revision of what is live, or an empty one, as soon as nobody is changing it."""
+        with self._lock:
+            return self._tree.live.revision if self._tree.live else Revision("")
+
     @property
     def is_good(self) -> bool:
         """Whether what is live is what the app took last. The same content, published anew, has to be taken anew."""
@@ -74,8 +80,9 @@ class Ledger:
         return self._tree.path_of(staged)
 
     def discard(self, staged: Staged) -> None:
-        """Remove what was staged and is not to be published. Raises TreeError."""
-        self._tree.discard(staged)
+        """Remove what was staged and is not to be published. If the disk does not take it, it is removed with the next one."""
+        with suppress(TreeError):
+            self._tree.discard(staged)
 
     def publish(self, staged: Staged) -> None:
         """Make it live. Raises Refused or TreeError."""
@@ -146,28 +153,15 @@ class Ledger:
         with suppress(TreeError), self._lock:
             self._tree.prune()
 
+    def hold(self) -> Staged | None:
+        """From here on nobody else publishes or judges. Returns what is good. Called by the main thread."""
+        self._is_held = self._lock.acquire(timeout=_HOLD_S)
+        return self._tree.good
+
     def take_back(self, refusal: Refusal) -> None:
-        """Go back to the good revision, and remember the refusal. Called by the main thread. Raises TreeError."""
-        self._take_lock()
-        try:
-            self._take_back(refusal)
-        finally:
-            self._lock.release()
-
-    def close(self, refusal: Refusal | None) -> None:
-        """Leave the folder as it is for good; with a refusal, take it back first.
-
-        Called once, by the main thread: the lock is never given back. Raises TreeError if the disk does not take it.
-        """
-        self._take_lock()
-        if refusal:
-            self._take_back(refusal)
-
-    def _take_lock(self) -> None:
-        if not self._lock.acquire(timeout=_CLOSE_S):
-            raise TreeError(f"cannot go back: {self._tree.root} has been busy for {_CLOSE_S:g} s")
-
-    def _take_back(self, refusal: Refusal) -> None:
+        """Go back to the good revision, and remember the refusal. Called by the main thread, after `hold`. Raises TreeError."""
+        if not self._is_held:
+            raise TreeError(f"cannot go back: {self._tree.root} has been busy for {_HOLD_S:g} s")
         good = self._tree.good
         assert good
         try:
@@ -177,3 +171,7 @@ class Ledger:
             raise TreeError(str(error)) from error
         self._refusal = refusal
         self._tree.refuse(refusal)
+
+    def release(self) -> None:
+        """Let others go on after `hold`; without it, the folder is left as it is for good."""
+        self._lock.release()

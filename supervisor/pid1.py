@@ -36,6 +36,7 @@ def wait_for_first(inbox: Inbox, processes: Processes, stops: frozenset[int], de
     while True:
         word = inbox.wait(deadline)
         if isinstance(word, Applied) or word in stops:
+            processes.reap()  # of a hook that has ended since, there may be no news but what this word came with
             inbox.put_back(held)
             return word
         if word is None:

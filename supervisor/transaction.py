@@ -1,13 +1,12 @@
 """One revision on its way to the app: stage → check → publish → deliver → confirm; or back to the one that the app took last.
 
-From its publication to its end a revision is *on trial*: the one `Trial` of the moment. A trial may be left at any wait, because
-something newer is wanted, and is gone on with later, if the newer one never gets as far as being published.
+From its publication to its end a revision is *on trial* (`Trial`). It may be left at any wait, because something newer is wanted,
+and is gone on with later, if the newer one never gets as far as being published.
 """
 
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from supervisor.errors import NotTold, Refused, Superseded, TreeError, Unreachable
@@ -79,21 +78,22 @@ class Transaction:
 
         Returns whether to start the command again, on the good revision; if not, the folder stays as it is now.
         """
-        trial, good, refusal = self._trial, self._ledger.good, None
-        if trial and good and self._settings.safety.rollback:
-            refusal = trial.blamed_for(code, self._heard_of, good.revision)
-        verdict, more = Verdict.ROLLED_BACK, ""
+        good, trial = self._ledger.hold(), self._trial
+        if not (trial and good and self._settings.safety.rollback):
+            return False
+        if not (refusal := trial.blamed_for(code, self._heard_of, good.revision)):
+            return False
+        verdict, reason = Verdict.ROLLED_BACK, refusal.reason
         try:
-            if trial and refusal and self._settings.reload.restart and trial.told_back_at is None:
-                trial.go_back(verdict, refusal.reason)
-                self._ledger.take_back(refusal)
+            self._ledger.take_back(refusal)
+            if self._settings.reload.restart and trial.told_back_at is None:
+                self._heard_of = trial.go_back(refusal)
+                self._ledger.release()
                 return True
-            self._ledger.close(refusal)
         except TreeError as error:
-            verdict, more = Verdict.FAILED, f"; {error}"
-        if trial and refusal:
-            trial.attempt.revision = refusal.revision
-            self._tell(trial.attempt, verdict, refusal.reason + more)
+            verdict, reason = Verdict.FAILED, f"{reason}; {error}"
+        trial.attempt.revision = refusal.revision
+        self._tell(trial.attempt, verdict, reason)
         return False
 
     # --- before it is live
@@ -112,8 +112,7 @@ class Transaction:
             self._judged = attempt.revision
             self._tell(attempt, Verdict.UNCHANGED)
             return
-        reason = self._ledger.why_refused(snapshot.revision)
-        if reason:
+        if reason := self._ledger.why_refused(snapshot.revision):
             raise Refused(f"it was refused before: {reason}")
         attempt.changed, update = self._ledger.compare(snapshot)
         if live and is_live:  # an earlier run has left it without an answer, or the app could not be reached
@@ -135,8 +134,7 @@ class Transaction:
             with attempt.step("publish"):
                 self._ledger.publish(staged)
         except (Refused, Unreachable, Superseded):
-            with suppress(TreeError):  # it is removed with the next one
-                self._ledger.discard(staged)
+            self._ledger.discard(staged)
             raise
         self._splay.is_over()
         self._put_on_trial(Trial(attempt, update, back, is_published=True))
@@ -145,8 +143,7 @@ class Transaction:
         """Let it take the place of the one before, whose outcome is told now."""
         before, self._trial, self._judged = self._trial, trial, trial.attempt.revision
         trial.is_start = not self._has_begun and bool(self._settings.command)
-        end = before.left() if before else None
-        if before and end:
+        if before and (end := before.left()):
             self._tell(before.attempt, *end)
 
     def _keep_live(self, attempt: Attempt, verdict: Verdict, reason: str) -> None:
@@ -193,6 +190,8 @@ class Transaction:
             trial.end = trial.end or (Verdict.FAILED, str(error))
         if trial.end:
             self._go_back(trial, *trial.end)
+        elif self._trial:  # the main thread has taken it away with the one before, which was to blame: as if it had never been
+            self._trial, self._judged = None, ""
 
     def _try(self, trial: Trial) -> None:
         """Check → deliver → confirm, from where it was left. Raises Refused, Unreachable, Superseded, TreeError."""
@@ -201,6 +200,8 @@ class Transaction:
                 self._app.check_published(trial.update)
             trial.is_checked = True
         self._stop_here()
+        if self._ledger.live_revision() != trial.update.revision:
+            return
         if trial.is_start:
             self._heard_of = trial.update.revision
         self.begin()
@@ -213,7 +214,7 @@ class Transaction:
         with trial.attempt.step("confirm"):
             self._app.confirm(trial.update, trial.told_at or 0.0, self.may_reload_at)
         self._stop_here()
-        if not trial.end and self._ledger.mark_good(trial.update.revision):  # else the main thread has taken it back
+        if self._ledger.mark_good(trial.update.revision):
             self._heard_of = None
             self._end(trial, Verdict.APPLIED if trial.is_published or not trial.is_start else Verdict.UNCHANGED)
 
@@ -263,8 +264,7 @@ class Transaction:
         self._end(trial, verdict, reason)
 
     def _tell_back(self, trial: Trial) -> None:
-        assert self._ledger.live
-        update = Update(self._ledger.live.revision, trial.update.changed)
+        update = Update(self._ledger.live_revision(), trial.update.changed)
         self._app.wait_until_it_runs()
         with trial.attempt.step("back"):
             if trial.told_back_at is None:

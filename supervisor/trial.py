@@ -53,7 +53,8 @@ class Attempt:
 
     def outcome(self, ledger: Ledger, verdict: Verdict, reason: str, *, is_good: bool = True) -> Outcome:
         """What became of it. What is live is good if the app took it, and `is_good`: nothing is known that came after."""
-        live = ledger.live.revision if ledger.live else Revision("")
+        staged = ledger.live  # the main thread may be changing it
+        live = staged.revision if staged else Revision("")
         return Outcome(
             self.revision,
             verdict,
@@ -92,10 +93,17 @@ class Trial:
         self.is_back = False
         self.told_back_at: float | None = None
 
-    def go_back(self, verdict: Verdict, reason: str) -> None:
-        """The command has died of it, and is started again on what was good: that is the way back, but for its confirmation."""
+    def go_back(self, refusal: Refusal) -> Revision | None:
+        """The command has died of it, and is started again on what was good: that is the way back, but for its confirmation.
+
+        Returns what it has heard of since that was good. Nothing, if it died of the one before, in whose place this one was put
+        and not told: this is not to blame, and its time is still to come.
+        """
+        if not self.end and self.update.revision != refusal.revision:
+            return None
         self.is_back, self.told_back_at = True, time.monotonic()
-        self.end = self.end or (verdict, reason)
+        self.end = self.end or (Verdict.ROLLED_BACK, refusal.reason)
+        return refusal.revision
 
     def left(self) -> tuple[Verdict, str] | None:
         """What to tell of it when something newer takes its place; None: nothing that has not been told."""

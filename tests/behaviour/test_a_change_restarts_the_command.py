@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Manifest, Start, needs_root
-from tests.running import Running, program
+from tests.running import PROGRAMS, Running, eventually, program
 
 Run = Callable[..., Running]
 
@@ -97,3 +97,79 @@ def test_a_stop_while_it_is_started_again_ends_all(run: Run, manifest: Manifest)
 
     assert running.wait() == 3
     assert running.out.wait_for_end().count("runs") == 1
+
+
+def test_the_mend_is_not_blamed_for_what_it_mends(run: Run, manifest: Manifest, root: Path, tmp_path: Path) -> None:
+    """The command dies of the one before while the mend is checked: it is started on the good one, and the mend has its turn."""
+    may_pass, may_die = tmp_path / "may-pass", tmp_path / "may-die"
+    may_pass.touch()
+    app = f"v=$(cat {root}/key); echo $v; [ $v = bad ] || exec sleep 1000; {until(may_die)}; exit 7"
+    running = run(*doubting(root, may_pass), command=["sh", "-c", app])
+    running.wait_for_event("config.applied")
+    manifest(key="bad")
+    running.out.wait_for("bad")
+    may_pass.unlink()
+    manifest(key="mend")
+    eventually(lambda: (root / "key").read_text() == "mend", "it is published")
+    may_die.touch()
+    running.out.wait_for("one", times=2)
+    may_pass.touch()
+    running.out.wait_for("mend")
+
+    assert running.wait_for_event("config.applied", times=3)["live"] == running.events("config.applied")[-1]["revision"]
+    assert running.out.all() == ["one", "bad", "one", "mend"]
+    assert (root / "key").read_text() == "mend"
+    assert not running.events("config.rolled_back")
+
+
+def test_it_is_not_started_on_the_good_one_for_ever(run: Run, manifest: Manifest, root: Path, tmp_path: Path) -> None:
+    """If it dies of that too, while the mend is checked: we end with its code."""
+    may_pass, may_die = tmp_path / "may-pass", tmp_path / "may-die"
+    may_pass.touch()
+    running = run(*doubting(root, may_pass), command=["sh", "-c", f"cat {root}/key; echo; {until(may_die)}; exit 7"])
+    running.wait_for_event("config.applied")
+    manifest(key="bad")
+    running.out.wait_for("bad")
+    may_pass.unlink()
+    manifest(key="mend")
+    eventually(lambda: (root / "key").read_text() == "mend", "it is published")
+    may_die.touch()
+
+    assert running.wait() == 7
+    assert running.out.wait_for_end() == ["one", "bad", "one"]
+
+
+@pytest.mark.plain
+def test_one_that_dies_when_it_has_been_taken_is_not_refused(run: Run, manifest: Manifest, root: Path, tmp_path: Path) -> None:
+    """The death that comes while it is written down that all is well is one of the new configuration, which is good."""
+    may_die = tmp_path / "may-die"
+    running = run(command=["sh", "-c", f"cat {root}/key; echo; {until(may_die)}; exit 7"], environment=faults(tmp_path))
+    running.wait_for_event("config.applied")
+    (tmp_path / "hang").write_text("sync os.rename ..good")
+    manifest(key="two")
+    running.out.wait_for("two")
+    eventually(lambda: list(root.glob("..link-*")), "it is about to be good")
+    may_die.touch()
+    eventually(lambda: not running.child_pids(), "we know of its end")
+    (tmp_path / "hang").unlink()
+
+    assert running.wait() == 7
+    assert running.out.wait_for_end() == ["one", "two"]
+    assert (root / "key").read_text() == (root / "..good/key").read_text() == "two"
+    assert not (root / "..refused").exists()
+
+
+def faults(folder: Path) -> dict[str, str]:
+    """An environment in which a file `hang` of the folder holds us up."""
+    return {"FAULTS": str(folder), "PYTHONPATH": f"{PROGRAMS}/faulty:{PROGRAMS.parent.parent}"}
+
+
+def doubting(root: Path, may_pass: Path) -> list[str]:
+    """Options by which a revision is checked when it is live, as long as a file is not there; `bad` is not taken for a while."""
+    confirm = f'--confirm-command=sh -c "! grep -q bad {root}/key"'
+    return [f'--validate=sh -c "{until(may_pass)}"', confirm, "--confirm-within=60", "--settle=0"]
+
+
+def until(path: Path) -> str:
+    """A line of shell that waits for a file."""
+    return f"until test -e {path}; do sleep 0.01; done"

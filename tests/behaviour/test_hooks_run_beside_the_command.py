@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import needs_root
-from tests.running import AS_PID1, eventually, pids_with, program
+from tests.conftest import Manifest, Start, needs_root
+from tests.running import AS_PID1, PROGRAMS, descendants, eventually, pids_with, program
 
 Result = dict[str, Any]
 
@@ -71,3 +71,35 @@ def test_a_hook_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
     done = subprocess.run(program("run_hooks", "1", "5", "exit 0"), stdout=subprocess.PIPE, check=True, env=environment)
 
     assert json.loads(done.stdout.splitlines()[0]) == {"error": "[Errno 2] No such file or directory: 'sh'"}
+
+
+@pytest.mark.plain
+def test_a_hook_that_ends_when_the_command_starts_is_heard_of(
+    start: Start, manifest: Manifest, root: Path, tmp_path: Path
+) -> None:
+    """Its end comes to the main thread as one signal with the word that the first configuration is there."""
+    options = (f"--manifest={manifest(key='1')}", f"--configroot={root}", "--settle=0", "--reload-none", "--validate=true {}")
+    before = start(*options, command=["sleep", "60"])
+    before.wait_for_event("config.applied")
+    before.stop()
+    (tmp_path / "manifest.yaml").unlink()
+    path = f"{PROGRAMS}/late_to_wait:{PROGRAMS.parent.parent}"
+    environment = {"GO": f"{tmp_path}/go", "WAITS": f"{tmp_path}/waits", "PYTHONPATH": path}
+    running = start(*options, command=["sleep", "60"], environment=environment)
+    eventually((tmp_path / "waits").exists, "it waits for the first configuration")
+    manifest(key="1")
+    running.wait_for_event("config.unchanged")
+    manifest(key="2")
+    eventually(lambda: any(state(pid) == "Z" for pid in descendants(running.pid)), "the check of the second has ended")
+    (tmp_path / "go").touch()
+
+    assert running.wait_for_event("config.applied")["message"] == "the configuration is live"
+    assert not [pid for pid in descendants(running.pid) if state(pid) == "Z"]
+
+
+def state(pid: int) -> str:
+    """Of a process, as the kernel names it; X: it is not there any more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
