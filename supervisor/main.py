@@ -86,8 +86,7 @@ class Supervisor:
         try:
             return self._run()
         finally:
-            self._stop.set()
-            self._processes.kill_hooks()
+            self._close()
 
     def _run(self) -> int:
         """Start: sources and sync, the first configuration, the command. Then forward and reap. Leave: with the code."""
@@ -132,6 +131,7 @@ class Supervisor:
 
     def _end_with_first(self) -> int:
         """The files are there, and that was all: leave, or become the command."""
+        self._close()
         self._log.info("once.done", f"the configuration is in {self._settings.files.root}", command=self._settings.command)
         if self._settings.command:
             self._log.close()
@@ -151,11 +151,17 @@ class Supervisor:
             pid1.wait_for_stop(self._inbox, self._processes)
             self._hear_stop()
             code = 0
-        self._stop.set()
-        self._processes.kill_hooks()
+        self._close()
         if init.group_kill and (init.subreaper or os.getpid() == 1):
             pid1.end_the_rest(self._inbox, self._processes)
         return 0 if code in init.remap_exit else code
+
+    def _close(self) -> None:
+        """From here on the folder stays as it is, whole, and no hook runs. Called by every way out, perhaps twice."""
+        self._stop.set()
+        self._processes.kill_hooks()
+        if self._sync:
+            self._sync.close()
 
     def _hear_stop(self) -> None:
         self.why_stopped = "asked to stop"
@@ -268,6 +274,8 @@ class Supervisor:
 
     def _hear_first(self) -> None:
         self._board.begun = time.time()
+        if self._settings.once:
+            self._stop.set()  # nothing newer is begun
         self._inbox.post(Applied())
 
     @cached_property

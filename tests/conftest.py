@@ -103,6 +103,21 @@ def manifest(tmp_path: Path) -> Manifest:
 
 
 @pytest.fixture
+def full_pipe() -> Iterator[tuple[int, int]]:
+    """Both ends of a pipe into which nothing goes any more."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"-" * 4096)
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    yield reader, writer
+    for descriptor in (reader, writer):
+        os.close(descriptor)
+
+
+@pytest.fixture
 def http_app() -> Iterator[HttpApp]:
     """Start an app that is told by HTTP; returns its address and what it prints."""
     started: list[subprocess.Popen[bytes]] = []

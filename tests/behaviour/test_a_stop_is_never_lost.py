@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import Manifest, Start, needs_root
 from tests.inits import Init, every_init
-from tests.running import eventually, program, soon_s
+from tests.running import PROGRAMS, eventually, program, soon_s
 
 PID1_OR_NOT = [pytest.param(True, marks=needs_root, id="pid1"), pytest.param(False, id="child")]
 
@@ -142,3 +142,25 @@ def test_a_sidecar_that_is_asked_to_stop_leaves_with_0(start: Start, manifest: M
     running.wait_for_event("config.applied")
 
     assert running.stop() == 0
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize("command", [[], ["sleep", "60"]], ids=["sidecar", "command"])
+def test_what_is_being_published_comes_to_its_end(
+    start: Start, manifest: Manifest, root: Path, tmp_path: Path, command: list[str]
+) -> None:
+    """Nobody finds plain files of two revisions side by side after a stop."""
+    (tmp_path / "slow").write_text("sync os.rename 'k")
+    names = [f"k{number}" for number in range(6)]
+    running = start(
+        *(f"--manifest={manifest(**dict.fromkeys(names, 'old'))}", f"--configroot={root}", "--layout=files", "--settle=0"),
+        *([] if command else ["--reload-interval=0"]),
+        command=command,
+        environment={"FAULTS": str(tmp_path), "PYTHONPATH": f"{PROGRAMS}/faulty:{PROGRAMS.parent.parent}"},
+    )
+    running.wait_for_event("config.applied")
+    manifest(**dict.fromkeys(names, "new"))
+    eventually(lambda: (root / "k0").read_text() == "new", "the first of the new files is there")
+    running.stop()
+
+    assert {(root / name).read_text() for name in names} == {"new"}

@@ -3,12 +3,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Manifest, Start, needs_root
-from tests.running import program
+from tests.running import DEADLINE_S, PROGRAMS, SUPERVISOR, eventually, kill_all, program
 from tests.stand_ins.api import StandInApi
 
 
@@ -86,6 +87,28 @@ def test_a_signal_before_the_first_configuration_ends_it(start: Start, root: Pat
 
     assert running.stop() == 128 + signal.SIGTERM
     assert running.out.wait_for_end() == []
+
+
+@pytest.mark.plain
+def test_what_comes_before_the_command_is_not_begun(
+    manifest: Manifest, root: Path, tmp_path: Path, full_pipe: tuple[int, int]
+) -> None:
+    """Here a log that nobody reads keeps it for a moment, and what comes in that could not be finished."""
+    path = manifest(a="1")
+    (tmp_path / "hang").write_text("sync os.rename 'z'")
+    faults = {"FAULTS": str(tmp_path), "PYTHONPATH": f"{PROGRAMS}/faulty:{PROGRAMS.parent.parent}"}
+    options = [f"--manifest={path}", f"--configroot={root}", "--once", "--layout=files", "--reload-interval=0", "--settle=0"]
+    process = subprocess.Popen([*SUPERVISOR, *options, "--", "true"], stderr=full_pipe[1], env={**os.environ, **faults})
+    try:
+        eventually((root / "a").exists, "the first one is there")
+        manifest(a="2", z="2")
+
+        assert process.wait(DEADLINE_S) == 0
+        found = {path.name: path.read_text() for path in root.glob("[az]")}
+        assert found in ({"a": "1"}, {"a": "2", "z": "2"})
+        assert [name for name in os.listdir(root) if name.startswith(("..new-", "..file-", "..link-"))] == []
+    finally:
+        kill_all(process)
 
 
 def test_a_signal_that_came_meanwhile_acts_on_the_command(start: Start, manifest: Manifest, root: Path, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,21 +13,6 @@ from tests.conftest import Start
 from tests.running import SUPERVISOR, Lines, kill_all, program
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-
-
-@pytest.fixture
-def full_pipe() -> Iterator[tuple[int, int]]:
-    """Both ends of a pipe into which nothing goes any more."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    try:
-        while True:
-            os.write(writer, b"-" * 4096)
-    except BlockingIOError:
-        os.set_blocking(writer, True)
-    yield reader, writer
-    for descriptor in (reader, writer):
-        os.close(descriptor)
 
 
 @pytest.mark.parametrize("options", [[], ["--log-level=debug"]])

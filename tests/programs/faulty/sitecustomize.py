@@ -1,8 +1,8 @@
 """Python begins with this where the folder is in PYTHONPATH: faults of a program that knows nothing of them.
 
 The files of the folder $FAULTS say which. `crash`: three words THREAD EVENT TEXT; the thread of that name fails at each audit
-event that has the text in an argument. `hang`, the same: it stands still there as long as the file exists. `clock`: so many
-seconds the time of day is off.
+event that has the text in an argument. `hang`, the same: it stands still there as long as the file exists. `slow`, the same: it
+takes a little longer there. `clock`: so many seconds the time of day is off.
 """
 
 import os
@@ -10,6 +10,7 @@ import sys
 import time
 from _thread import get_ident
 
+SLOW_S = 0.02
 place = os.environ["FAULTS"]
 right_time = time.time
 looking: set[int] = set()  # threads that read a fault just now: opening is an event too
@@ -33,6 +34,8 @@ def hook(event: str, arguments: tuple[object, ...]) -> None:
     thread = current_thread().name
     while is_meant(read("hang"), thread, event, repr(arguments)):
         time.sleep(0.01)
+    if is_meant(read("slow"), thread, event, repr(arguments)):
+        time.sleep(SLOW_S)
     if is_meant(read("crash"), thread, event, repr(arguments)):
         raise RuntimeError("injected")
 
