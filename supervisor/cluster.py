@@ -86,8 +86,9 @@ class Cluster:
 
     def __init__(self, kubeconfig: str | None, context: str | None) -> None:
         import_narrowly()
-        import urllib3  # noqa: F401 - it brings logging, which no other thread may import while the main one forks (spawn)
+        import urllib3  # it brings logging, which no other thread may import while the main one forks (spawn)
 
+        urllib3.disable_warnings()  # that a server is not verified was somebody's choice, and its lines are no JSON
         self._kubeconfig = kubeconfig
         self._context = context
         self._lock = Lock()
@@ -213,7 +214,7 @@ class Cluster:
 
     def _client(self) -> Api:
         with self._lock:
-            if self._api is None:
+            if self._api is None or self._api.expires_at <= time.time():
                 self._api = log_in(self._kubeconfig, self._context)
             return self._api
 

@@ -6,14 +6,19 @@ generated calls, the dynamic client and more, which is two thirds of the time an
 
 from __future__ import annotations
 
+import base64
 import os
 import sys
+from contextlib import ExitStack, contextmanager
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-_MEMORY = "/dev/shm"  # noqa: S108 - the folder below it gets a name that nobody can guess
+_MEMORY = "/dev/shm"  # noqa: S108 - what lies there has no name
+# What a plugin has given is asked for anew so long before it expires, as the library does.
+_EARLY_S = 300.0
 # Each source keeps one connection; of more than so many, some are opened again and again.
 _SOURCES_MAX = 100
 # Packages that import much, and that nothing is taken from but their modules.
@@ -23,13 +28,15 @@ _PACKAGES = ("kubernetes", "kubernetes.config", "kubernetes.utils")
 class Api:
     """Sends requests to one server as one user."""
 
-    def __init__(self, configuration: Any, tls: Any) -> None:
+    def __init__(self, configuration: Any, tls: Any, expires_at: float) -> None:
         from kubernetes.client.rest import RESTClientObject
 
         self._configuration = configuration
         self._rest = RESTClientObject(configuration)
         self._rest.pool_manager.connection_pool_kw["ssl_context"] = tls
         self.host = str(configuration.host)
+        self.expires_at = expires_at
+        """When to log in anew, as a reading of time.time()."""
 
     def send(
         self,
@@ -66,8 +73,6 @@ def import_narrowly() -> None:
 
 def log_in(kubeconfig: str | None, context: str | None) -> Api:
     """A client for the server and user that the configuration names. Certificates and keys are read once, into memory."""
-    from tempfile import TemporaryDirectory
-
     # An untyped library: from here on its values are Any.
     from kubernetes.client.configuration import Configuration
 
@@ -75,21 +80,88 @@ def log_in(kubeconfig: str | None, context: str | None) -> Api:
     configuration.retries = False  # we do that ourselves, with backoff
     configuration.connection_pool_maxsize = _SOURCES_MAX
     configuration.keep_alive = True  # finds a host that vanished without a word
-    if kubeconfig is None:
-        from kubernetes.config.incluster_config import load_incluster_config
+    expires_at = inf
+    with ExitStack() as files:
+        if kubeconfig is None:
+            from kubernetes.config.incluster_config import load_incluster_config
 
-        load_incluster_config(client_configuration=configuration)
+            load_incluster_config(client_configuration=configuration)
+        else:
+            expires_at = _load(kubeconfig, context, configuration, files)
         tls = _tls(configuration)
-    else:
-        from kubernetes.config.kube_config import load_kube_config
-
-        # The library writes embedded certificates and keys to files: in memory if possible, where a read-only root is no
-        # obstacle, in a folder of their own that is gone at once.
-        with TemporaryDirectory(prefix="config-supervisor-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
-            load_kube_config(kubeconfig, context, configuration, persist_config=False, temp_file_path=folder)
-            tls = _tls(configuration)
     configuration.ssl_ca_cert = configuration.cert_file = configuration.key_file = None
-    return Api(configuration, tls)
+    return Api(configuration, tls, expires_at)
+
+
+def _load(kubeconfig: str, context: str | None, configuration: Any, files: ExitStack) -> float:
+    """Load what a kubeconfig says, with `files` that may be closed when they have been read. Returns when that expires.
+
+    Two things are done for the library: it would write embedded certificates and keys to files of which all threads share the
+    names, and which stay if we end just then; and of a plugin that fails it would print why, and go on as nobody.
+    """
+    from kubernetes.config.config_exception import ConfigException
+    from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
+
+    merged = KubeConfigMerger(kubeconfig).config
+    if merged is None:
+        raise ConfigException(f"there is no {kubeconfig}")
+    loader = KubeConfigLoader(merged, context, config_base_path=None)
+    names = loader.current_context["context"]
+    cluster = merged["clusters"].get_with_name(names["cluster"])["cluster"]
+    entry = merged["users"].get_with_name(names.get("user"), safe=True)
+    user: Any = entry["user"] if entry else {}
+    expires_at = _ask_plugin(user, cluster) if user and "exec" in user else inf
+    for node, name in (cluster, "certificate-authority"), (user, "client-certificate"), (user, "client-key"):
+        if node and node.safe_get(f"{name}-data"):
+            node.value[name] = files.enter_context(_in_memory(node.value.pop(f"{name}-data")))
+    loader.load_and_set(configuration)
+    return expires_at
+
+
+def _ask_plugin(user: Any, cluster: Any) -> float:
+    """Run the plugin of a user who has no token, and let what it gives take its place. Returns when to ask it again."""
+    from datetime import datetime
+
+    from kubernetes.config.config_exception import ConfigException
+    from kubernetes.config.exec_provider import ExecProvider
+
+    plugin = user["exec"]
+    del user.value["exec"]
+    if user.safe_get("token") or user.safe_get("tokenFile"):
+        return inf
+    try:
+        given = ExecProvider(plugin, os.path.abspath(os.path.dirname(cluster.path)), cluster).run()
+        certificate, key, expires = (
+            given.get(name) for name in ("clientCertificateData", "clientKeyData", "expirationTimestamp")
+        )
+        if given.get("token"):
+            user.value["token"] = str(given["token"])
+        elif certificate and key:
+            user.value["client-certificate-data"] = base64.b64encode(certificate.encode())
+            user.value["client-key-data"] = base64.b64encode(key.encode())
+        else:
+            raise ConfigException("exec: the plugin gives neither a token nor a certificate with its key")
+        return datetime.fromisoformat(expires).timestamp() - _EARLY_S if expires else inf
+    except OSError as error:
+        raise ConfigException(f"exec: {error}") from error
+    except (AttributeError, TypeError, ValueError):  # not the error itself: it may hold the answer
+        raise ConfigException("exec: the plugin's answer, or what the kubeconfig says of it, is malformed") from None
+
+
+@contextmanager
+def _in_memory(encoded: Any) -> Iterator[str]:
+    """The path of a file without a name, in memory if possible: nothing of it stays, whatever happens to us."""
+    from tempfile import TemporaryFile
+
+    from kubernetes.config.config_exception import ConfigException
+
+    with TemporaryFile(dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as file:
+        try:
+            file.write(base64.b64decode(encoded))
+        except (TypeError, ValueError):
+            raise ConfigException("a certificate or key of the kubeconfig is not base64") from None
+        file.seek(0)
+        yield f"/dev/fd/{file.fileno()}"
 
 
 def _tls(configuration: Any) -> Any:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+import json
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Start, needs_root
 from tests.contract.conftest import App, in_a_pod
-from tests.running import program
+from tests.running import PROGRAMS, Running, eventually, program
 from tests.stand_ins.real_api import RealApi
 from tests.stand_ins.rights import allow
 
@@ -81,6 +85,151 @@ def test_a_client_certificate_is_enough(api: RealApi, app: StartApp, name: str, 
 
     follow(api, app(kubeconfig=kubeconfig), name)
     assert list(Path("/tmp").glob("config-supervisor-*")) == []
+
+
+def give_credentials(kubeconfig: Path, **credentials: object) -> Path:
+    """Let the one user of a kubeconfig have these, and no others."""
+    config = json.loads(kubeconfig.read_text())
+    config["users"][0]["user"] = {name.replace("_", "-"): value for name, value in credentials.items()}
+    kubeconfig.write_text(json.dumps(config))
+    return kubeconfig
+
+
+def faults(tmp_path: Path, **faults: str) -> dict[str, str]:
+    """The environment of a program with these faults."""
+    for name, fault in faults.items():
+        (tmp_path / name).write_text(fault)
+    return {"FAULTS": str(tmp_path), "PYTHONPATH": f"{PROGRAMS}/faulty:{PROGRAMS.parent.parent}"}
+
+
+def files_with(key: str) -> list[Path]:
+    """Where it stands in a file of ours in memory, or on the disk."""
+    found = []
+    for folder in Path("/dev/shm"), Path("/tmp"):
+        for path in folder.glob("config-supervisor-*/*"):
+            with suppress(OSError):  # somebody else's, and gone
+                found += [path] if key in path.read_text() else []
+    return found
+
+
+@pytest.mark.plain
+def test_a_key_in_the_kubeconfig_is_in_no_file_while_we_log_in(
+    api: RealApi, start: Start, name: str, root: Path, tmp_path: Path
+) -> None:
+    """Whatever happens just then: here it is killed at the moment at which it would remove such a file."""
+    allow(api.client(), name)
+    certificate, key = (path.read_text() for path in api.client_certificate("reader"))
+    embedded = {
+        "client_certificate_data": base64.b64encode(certificate.encode()).decode(),
+        "client_key_data": base64.b64encode(key.encode()).decode(),
+    }
+    kubeconfig = give_credentials(api.write_kubeconfig(tmp_path / "reader", embed_ca=True), **embedded)
+    environment = faults(tmp_path, hang="ConfigMap os.remove tmp")
+    running = start(f"--kubeconfig={kubeconfig}", f"--configmap={name}", f"--configroot={root}", environment=environment)
+    eventually(lambda: running.events("source.found") or files_with(key), "it has logged in, or is about to")
+    running.send(signal.SIGKILL)
+    running.wait()
+
+    assert files_with(key) == []
+
+
+@pytest.mark.plain
+def test_sources_and_events_can_log_in_at_the_same_time(
+    api: RealApi, start: Start, name: str, root: Path, tmp_path: Path
+) -> None:
+    """A source does so after an outage, here while the other is held in the middle of writing a file, if it writes any."""
+    kubeconfig = api.write_kubeconfig(tmp_path / "admin", embed_ca=True)
+    environment = faults(tmp_path, hang="events open 'w'")
+    running = App(start, kubeconfig, f"--configmap={name}", root, "--events", environment=environment)
+    running.wait_until_started_with("1")
+    running.running.wait_for_event("config.applied")
+    api.kill()
+    running.running.wait_for_event("source.problem")
+    api.start()
+    api.client().replace("ConfigMap", "default", name, {"key": "2"})
+
+    running.wait_until_told("2")
+    assert not [event for event in running.running.events("source.problem") if "_ssl.c" in event["message"]]
+
+
+def problems(running: Running) -> Sequence[str]:
+    """What keeps the sources from knowing, if every line of the log is JSON."""
+    assert all(line.startswith("{") for line in running.err.all())
+    return [event["message"] for event in running.events("source.problem")]
+
+
+def test_a_server_that_is_not_to_be_verified_is_believed(api: RealApi, app: StartApp, name: str, tmp_path: Path) -> None:
+    """Without a warning among the lines of the log."""
+    kubeconfig = api.write_kubeconfig(tmp_path / "kubeconfig")
+    config = json.loads(kubeconfig.read_text())
+    config["clusters"][0]["cluster"] = {"server": api.url, "insecure-skip-tls-verify": True}
+    kubeconfig.write_text(json.dumps(config))
+    running = app(kubeconfig=kubeconfig)
+    follow(api, running, name)
+
+    assert problems(running.running) == []
+
+
+# --- a plugin that knows our credentials
+
+
+def write_plugin(path: Path, *lines: str) -> dict[str, object]:
+    """A plugin in shell, as a kubeconfig has it."""
+    path.write_text("\n".join(lines))
+    return {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": [str(path)], "interactiveMode": "Never"}
+
+
+def answer(**status: str) -> str:
+    """A line of a plugin's script that answers this."""
+    return f"echo '{json.dumps({'apiVersion': 'client.authentication.k8s.io/v1', 'kind': 'ExecCredential', 'status': status})}'"
+
+
+def test_a_plugin_is_asked_for_the_token_and_again_when_it_has_expired(
+    api: RealApi, app: StartApp, name: str, tmp_path: Path
+) -> None:
+    """Here that is at each request."""
+    allow(api.client(), name)
+    plugin = write_plugin(
+        tmp_path / "plugin", f"echo >> {tmp_path}/asked", answer(token="reader-token", expirationTimestamp="2020-01-01T00:00:00Z")
+    )
+    running = app(kubeconfig=give_credentials(api.write_kubeconfig(tmp_path / "reader"), exec=plugin))
+    follow(api, running, name)
+
+    assert len((tmp_path / "asked").read_text()) > 1
+    assert problems(running.running) == []
+
+
+def test_a_plugin_may_give_a_certificate(api: RealApi, app: StartApp, name: str, tmp_path: Path) -> None:
+    """With its key, and both in the answer itself."""
+    allow(api.client(), name)
+    certificate, key = (path.read_text() for path in api.client_certificate("reader"))
+    (tmp_path / "answer").write_text(answer(clientCertificateData=certificate, clientKeyData=key).removeprefix("echo '")[:-1])
+    plugin = write_plugin(tmp_path / "plugin", f"cat {tmp_path}/answer")
+
+    follow(api, app(kubeconfig=give_credentials(api.write_kubeconfig(tmp_path / "reader"), exec=plugin)), name)
+
+
+@pytest.mark.parametrize("lines", [["echo log in first >&2", "exit 3"], [answer(token="")], ["echo 1"]], ids=["3", "none", "1"])
+def test_a_plugin_that_fails_is_said_and_asked_again(
+    api: RealApi, app: StartApp, name: str, tmp_path: Path, lines: list[str]
+) -> None:
+    """In a line of the log, and not in one of the library's own."""
+    allow(api.client(), name)
+    plugin = write_plugin(tmp_path / "plugin", *lines)
+    running = app(kubeconfig=give_credentials(api.write_kubeconfig(tmp_path / "reader"), exec=plugin))
+    running.running.wait_for_event("source.problem")
+    write_plugin(tmp_path / "plugin", answer(token="reader-token"))
+    follow(api, running, name)
+
+    assert all(problem.startswith("cannot use the cluster's configuration: exec: ") for problem in problems(running.running))
+
+
+def test_a_plugin_that_there_is_not_is_said(api: RealApi, app: StartApp, tmp_path: Path) -> None:
+    """By its name."""
+    plugin = {**write_plugin(tmp_path / "plugin"), "command": "no-such-plugin"}
+    running = app(kubeconfig=give_credentials(api.write_kubeconfig(tmp_path / "reader"), exec=plugin)).running
+
+    assert "no-such-plugin" in running.wait_for_event("source.problem")["message"]
 
 
 def test_a_context_can_be_chosen(api: RealApi, app: StartApp, name: str, tmp_path: Path) -> None:
