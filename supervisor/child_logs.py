@@ -40,29 +40,40 @@ class ChildLogs:
         is_same = os.path.sameopenfile(_STDOUT, _STDERR)
         self._locks = {_STDOUT: log.writing if is_same else allocate_lock(), _STDERR: log.writing}
         self._pumps: list[_Pump] = []
+        # Closed when it is over. One for all starts, so that none of them has anything to close but its own pipes.
+        self._over: tuple[int, int] | None = None
 
     @contextmanager
     def outputs(self) -> Iterator[tuple[int, int]]:
         """Descriptors for the command to write to as its 1 and 2; they are ours only as long as the block lasts."""
         self._pumps = [pump for pump in self._pumps if pump.is_alive()]
-        pumps = [_Pump(name, to, self._locks[to]) for name, to in (("stdout", _STDOUT), ("stderr", _STDERR))]
+        given: list[int] = []
         try:
-            for pump in pumps:  # before there is a command, which nobody would look after if this fails
+            self._start_pumps(given)  # before there is a command, which nobody would look after if this fails
+            yield given[0], given[1]
+        finally:
+            for descriptor in given:  # a pump that has begun ends by that if nobody else writes
+                os.close(descriptor)
+
+    def _start_pumps(self, given: list[int]) -> None:
+        try:
+            self._over = self._over or os.pipe()
+            for name, to in (("stdout", _STDOUT), ("stderr", _STDERR)):
+                pump = _Pump(name, to, self._locks[to], self._over[0])
+                given.append(pump.given)
                 pump.start()
-            self._pumps += pumps
-            yield pumps[0].given, pumps[1].given
+                self._pumps.append(pump)
+        except OSError as error:
+            raise StartError(f"cannot make a pipe for --child-logs: {error.strerror}; is there a limit of open files?") from error
         except RuntimeError as error:
             raise StartError(
                 f"cannot start a thread for --child-logs: {error}; is there a limit of processes or memory?"
             ) from error
-        finally:
-            for pump in pumps:
-                os.close(pump.given)
 
     def finish(self) -> None:
         """The command has ended: write all that it has written, and for a moment what others still write in its name."""
-        for pump in self._pumps:
-            pump.finish()
+        if self._over:
+            os.close(self._over[1])
         for pump in self._pumps:
             pump.wait()
 
@@ -70,26 +81,26 @@ class ChildLogs:
 class _Pump(Thread):
     """One stream, from a pipe to a descriptor of ours."""
 
-    def __init__(self, stream: str, to: int, lock: LockType) -> None:
+    def __init__(self, stream: str, to: int, lock: LockType, over: int) -> None:
         super().__init__(name=f"child-{stream}", daemon=True)
         self._lines = ChildLines(stream)
         self._to = to
         self._lock = lock
+        self._over = over
         self._from, self.given = os.pipe()
-        self._ended, self._end = os.pipe()
         self._written = 0
 
     def run(self) -> None:
         """Pass everything on until nobody can write any more, or nobody reads, or it is over."""
         poll = select.poll()
         poll.register(self._from, select.POLLIN)
-        poll.register(self._ended, select.POLLIN)
+        poll.register(self._over, select.POLLIN)
         deadline: float | None = None
         while True:
             timeout_ms = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
             ready = [descriptor for descriptor, _ in poll.poll(timeout_ms)]
-            if self._ended in ready:
-                poll.unregister(self._ended)
+            if self._over in ready:
+                poll.unregister(self._over)
                 deadline = time.monotonic() + _MOMENT_S
             if self._from in ready:
                 chunk = os.read(self._from, _CHUNK_BYTES)
@@ -106,10 +117,6 @@ class _Pump(Thread):
             is_read = write_all(self._to, lines)
         self._written += 1
         return is_read
-
-    def finish(self) -> None:
-        """Say that the command has ended."""
-        os.close(self._end)
 
     def wait(self) -> None:
         """Wait until all is written, unless whoever reads us is stuck."""

@@ -113,9 +113,11 @@ class Supervisor:
             note("command.started", f"started {settings.command[0]}", pid=pid)
             pid1.tell_who_reaps(self._log, is_subreaper=settings.init.subreaper)
         self._may_reload.set()
-        code = self._forward_and_reap()
-        if self._child_logs:
-            self._child_logs.finish()
+        try:
+            code = self._forward_and_reap()
+        finally:  # also if the command cannot be started again
+            if self._child_logs:
+                self._child_logs.finish()
         if self._events:
             self._events.flush()
         note("supervisor.ended", f"leaving with exit code {code}", exit_code=code)

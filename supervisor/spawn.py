@@ -11,6 +11,8 @@ from __future__ import annotations
 import errno
 import os
 
+from supervisor.errors import StartError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import NoReturn
 
-    from supervisor.errors import StartError
     from supervisor.settings import User
     from supervisor.terminal import Terminal
 
@@ -72,7 +73,11 @@ def _start(command: list[str], world: World, terminal: Terminal, outputs: tuple[
     programs = _candidates(os.fsencode(command[0]), os.environb.get(b"PATH"))
     differences = _differences(world.user)
     terminal.offer(to_new_session=world.new_session)
-    failed, report_failure = os.pipe()
+    try:
+        failed, report_failure = os.pipe()
+    except OSError as error:  # without a descriptor unstartable cannot be imported either
+        reason = f"no pipe can be made: {error.strerror}; is there a limit of open files?"
+        raise StartError(f"cannot start {command[0]!r}: {reason}", 126) from error
     try:
         with world.importing:
             pid = os.fork()

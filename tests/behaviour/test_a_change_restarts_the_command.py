@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -173,3 +175,58 @@ def doubting(root: Path, may_pass: Path) -> list[str]:
 def until(path: Path) -> str:
     """A line of shell that waits for a file."""
     return f"until test -e {path}; do sleep 0.01; done"
+
+
+def descriptors(running: Running) -> list[int]:
+    """Those that it has open."""
+    return sorted(map(int, os.listdir(f"/proc/{running.pid}/fd")))
+
+
+def test_no_restart_costs_a_descriptor(run: Run, manifest: Manifest) -> None:
+    """Not even of the pipes through which the lines of the one that has ended came."""
+    running = run("--child-logs=json", "--settle=0", command=["sleep", "60"])
+    running.wait_for_event("config.applied")
+    before = descriptors(running)
+    for times in range(2, 6):
+        manifest(key=str(times))
+        running.wait_for_event("config.applied", times)
+
+    eventually(lambda: len(descriptors(running)) <= len(before), "the pipes of those that have ended are closed")
+
+
+@pytest.mark.parametrize("how", ["raw", "json"])
+@pytest.mark.parametrize("free", [0, 1])
+def test_a_restart_for_which_there_is_no_descriptor_is_said(
+    run: Run, manifest: Manifest, tmp_path: Path, how: str, free: int
+) -> None:
+    """In one sentence: the command cannot be started again, and we leave."""
+    gate = tmp_path / "gate"
+    script = f"trap 'echo asked; while ! test -e {gate}; do sleep 0.02; done; exit' TERM; while :; do sleep 0.02; done"
+    running = run(f"--child-logs={how}", "--settle=0", command=["sh", "-c", script])
+    running.wait_for_event("config.applied")
+    manifest(key="two")
+    running.out.wait_for("asked")
+    taken = descriptors(running)
+    limit = [number for number in range(len(taken) + 2) if number not in taken][free]
+    resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (limit, limit))
+    gate.touch()
+    code = running.wait()
+    lines = running.err.wait_for_end()
+
+    (failed,) = running.events("start.failed")
+    assert "Too many open files" in failed["message"]
+    assert code == failed["exit_code"] == {"raw": 126, "json": 125}[how]
+    assert "Traceback" not in "".join(lines)
+
+
+def test_the_last_words_before_a_restart_that_fails_are_not_lost(run: Run, manifest: Manifest, tmp_path: Path) -> None:
+    """They are those of the command before, and nothing comes after them."""
+    app = tmp_path / "app"
+    app.write_text(f"#!/bin/sh\ntrap 'rm {app}; seq 20000; exit' TERM\nwhile :; do sleep 0.02; done\n")
+    app.chmod(0o755)
+    running = run("--child-logs=json", "--settle=0", command=[str(app)])
+    running.wait_for_event("config.applied")
+    manifest(key="two")
+
+    assert running.wait() == 127
+    assert '"20000"' in running.out.wait_for_end()[-1]
