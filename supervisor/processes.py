@@ -178,20 +178,19 @@ class Processes:
         from supervisor.running_hook import RunningHook
         from supervisor.spawn import start_hook
 
-        output, write_output = os.pipe()
-        hook = RunningHook(output)
+        hook = RunningHook()
         try:
             try:
                 with self._lock:
                     if not self._may_run_hooks:
                         raise OSError(0, "we are leaving")
-                    pid = start_hook(command, self._world.mask, environment, write_output)
+                    pid = start_hook(command, self._world.mask, environment, hook.given)
                     self._hooks[pid] = hook
             except BaseException:
                 hook.end(0)
                 raise
             finally:
-                os.close(write_output)
+                os.close(hook.given)
             for number, wait_s in ((0, timeout_s), (signal.SIGTERM, _HOOK_GRACE_S), (signal.SIGKILL, None)):
                 self._signal_hook(pid, number)
                 if hook.wait(wait_s):

@@ -17,11 +17,18 @@ class RunningHook:
     Its end is not the end of its output: what it has started may hold that open for ever.
     """
 
-    def __init__(self, output: int) -> None:
+    def __init__(self) -> None:
+        """Raises OSError if there are no descriptors for it; then it has none."""
         self.last_words = b""
         self.code = 0
-        self._output = output
-        self._ended, self._end = os.pipe()
+        self._output, self.given = os.pipe()
+        """`given` is for the hook to write to, and for who starts it to close."""
+        try:
+            self._ended, self._end = os.pipe()
+        except OSError:
+            os.close(self._output)
+            os.close(self.given)
+            raise
 
     def end(self, code: int) -> None:
         """Tell the thread that waits. Called by the reaper, once."""

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,9 @@ from tests.running import AS_PID1, PROGRAMS, descendants, eventually, pids_with,
 Result = dict[str, Any]
 
 
-def run_hooks(count: int, timeout_s: float, script: str) -> list[Result]:
+def run_hooks(count: int, timeout_s: float, script: str, prefix: Sequence[str] = ()) -> list[Result]:
     """What each hook came to, and a last line with what is left of them; as PID 1 if we may."""
-    prefix = AS_PID1 if os.geteuid() == 0 else []
-    words = [*prefix, *program("run_hooks", str(count), str(timeout_s), script)]
+    words = [*(AS_PID1 if os.geteuid() == 0 else []), *prefix, *program("run_hooks", str(count), str(timeout_s), script)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(words, stdout=subprocess.PIPE, check=True, timeout=500, env=environment)
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -103,3 +103,14 @@ def state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return "X"
+
+
+@pytest.mark.parametrize("free", [2, 3])
+def test_a_hook_that_lacks_descriptors_keeps_none(free: int) -> None:
+    """There are enough for one of its two pipes: an error, and they are there again for whoever comes next."""
+    *_, end = run_hooks(0, 5, "exit 0")
+    limit = end["descriptors"] - 1 + free  # the listing itself takes one
+    *results, end_then = run_hooks(3, 5, "exit 0", ["prlimit", f"--nofile={limit}:{limit}"])
+
+    assert results == [{"error": "[Errno 24] Too many open files"}] * 3
+    assert end_then["descriptors"] == end["descriptors"]
