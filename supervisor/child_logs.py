@@ -28,8 +28,9 @@ _STDOUT, _STDERR = 1, 2
 _CHUNK_BYTES = 2**16  # pipe(7): what a pipe holds
 # After the command's end, what it has started may still have a word to say. When we leave, that would be lost.
 _MOMENT_S = 1.0
-# A reader of ours who takes nothing for so long at the end gets no more.
+# A reader of ours who takes nothing for so long at the end gets no more. That is seen by the pieces in which is written.
 _STUCK_S = 2.0
+_PIECE_BYTES = 2**16
 
 
 class ChildLogs:
@@ -75,7 +76,14 @@ class ChildLogs:
         if self._over:
             os.close(self._over[1])
         for pump in self._pumps:
-            pump.wait()
+            self._wait_for(pump)
+
+    def _wait_for(self, pump: _Pump) -> None:
+        """Wait until it has written all, unless whoever reads us is stuck. It may wait for its turn while another one writes."""
+        before = -1
+        while pump.is_alive() and (written := sum(each.written for each in self._pumps)) != before:
+            before = written
+            pump.join(_STUCK_S)
 
 
 class _Pump(Thread):
@@ -88,7 +96,8 @@ class _Pump(Thread):
         self._lock = lock
         self._over = over
         self._from, self.given = os.pipe()
-        self._written = 0
+        self.written = 0
+        """How many pieces."""
 
     def run(self) -> None:
         """Pass everything on until nobody can write any more, or nobody reads, or it is over."""
@@ -112,15 +121,13 @@ class _Pump(Thread):
         self._write(self._lines.end(rfc3339(time.time())))
 
     def _write(self, lines: bytes) -> bool:
-        """Write lines; False if nobody is there to read."""
-        with self._lock:
-            is_read = write_all(self._to, lines)
-        self._written += 1
-        return is_read
-
-    def wait(self) -> None:
-        """Wait until all is written, unless whoever reads us is stuck."""
-        written = -1
-        while self.is_alive() and written != self._written:
-            written = self._written
-            self.join(_STUCK_S)
+        """Write lines, in pieces that end with one of them; False if nobody is there to read."""
+        begin = 0
+        while begin < len(lines):
+            end = lines.find(b"\n", begin + _PIECE_BYTES) + 1 or len(lines)
+            with self._lock:
+                if not write_all(self._to, lines[begin:end]):
+                    return False
+            self.written += 1
+            begin = end
+        return True

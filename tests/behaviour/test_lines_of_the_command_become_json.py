@@ -21,10 +21,16 @@ JSON = "--child-logs=json"
 PRINT = "import sys\nline = b'x' * 99 + b'\\n'\nfor _ in range({times}): sys.stdout.buffer.write(line * 1000)"
 
 
-def pump(*command: str, stdout: Any, stderr: Any = None) -> subprocess.Popen[bytes]:
+def pump(*command: str, stdout: Any, stderr: Any = None, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     """The program with a command whose lines become JSON on these."""
     words = [*SUPERVISOR, JSON, "--", *command]
-    return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+    return subprocess.Popen(words, stdin=stdin, stdout=stdout, stderr=stderr)
+
+
+def child_of(running: subprocess.Popen[bytes]) -> int:
+    """The process ID of its command."""
+    children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+    return int(eventually(lambda: children.read_text().split(), "the command runs")[0])
 
 
 def test_each_stream_stays_on_its_own(start: Start) -> None:
@@ -74,6 +80,42 @@ def test_what_others_still_write_for_a_moment_is_not_lost(start: Start) -> None:
     assert [json.loads(line)["message"] for line in running.out.wait_for_end()] == ["first", "last"]
 
 
+def test_a_reader_who_is_slow_at_the_end_gets_it_all() -> None:
+    """What a pipe holds becomes many times as much: he takes longer for it than we would wait for one who takes nothing."""
+    reading, writing = os.pipe()
+    running = pump("sh", "-c", "read _; yes '' | head -c 65536", stdout=writing, stderr=writing, stdin=subprocess.PIPE)
+    os.close(writing)
+    child = child_of(running)
+    running.send_signal(signal.SIGSTOP)  # so that the pump finds the pipe full
+    assert running.stdin
+    running.stdin.close()
+    eventually(lambda: ") Z " in Path(f"/proc/{child}/stat").read_text(), "the command has ended")
+    running.send_signal(signal.SIGCONT)
+    with os.fdopen(reading, "rb", buffering=0) as pipe:
+        lines = b""
+        slow_until = time.monotonic() + 2.5
+        while more := pipe.read(2**16):
+            lines += more
+            if time.monotonic() < slow_until:
+                time.sleep(0.1)  # that is how slow he is
+
+    assert running.wait() == 0
+    assert lines.count(b'{"message": "", ') == 2**16
+    assert all(json.loads(line) for line in lines.splitlines()), "they are whole"
+
+
+def test_a_reader_who_is_stuck_at_the_end_keeps_us_no_longer() -> None:
+    """He takes nothing at all; the command's code is ours."""
+    reading, writing = os.pipe()
+    began = time.monotonic()
+    running = pump(sys.executable, "-c", "import os, sys; os.write(1, b'\\n' * 2**16); sys.exit(3)", stdout=writing)
+    os.close(writing)
+
+    assert running.wait() == 3
+    assert time.monotonic() - began < 10
+    os.close(reading)
+
+
 def test_we_do_not_wait_for_ever_for_others(start: Start) -> None:
     """A daemon that keeps the pipe open keeps us no longer than a moment."""
     began = time.monotonic()
@@ -91,9 +133,7 @@ def test_a_reader_that_waits_makes_the_command_wait() -> None:
     running = pump(sys.executable, "-c", PRINT.format(times=200), stdout=writing)
     os.close(writing)
     fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, 4096)
-    children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
-    child = int(eventually(lambda: children.read_text().split(), "the command runs")[0])
-    state = Path(f"/proc/{child}/wchan")
+    state = Path(f"/proc/{child_of(running)}/wchan")
     eventually(lambda: "pipe" in state.read_text(), "the command waits for its pipe")
     memory = next(line for line in Path(f"/proc/{running.pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
     with os.fdopen(reading, "rb") as stream:
