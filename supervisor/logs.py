@@ -85,7 +85,7 @@ class Log:
             return
         line = {"message": message, "time": time.time(), "level": _NAMES[level], "event": event, **fields}
         with self._lock:
-            if not self._lines and not self._has_line and self._write_at_once(line):
+            if not (self._lines or self._has_line or self._dropped) and self._write_at_once(line):
                 return
             if len(self._lines) == _LINES_MAX:
                 self._lines.pop(0)
@@ -113,7 +113,7 @@ class Log:
         self._writer.acquire()
         try:
             start_new_thread(self._write, ())
-        except RuntimeError:  # the container has as many as it may: the next line tries again
+        except (RuntimeError, MemoryError):  # the container has as many as it may: the next line tries again
             self._writer.release()
 
     def _wake(self) -> None:
@@ -137,9 +137,18 @@ class Log:
 
     def _write(self) -> None:
         while line := self._next():
-            with self.writing:
-                write_all(_STDERR, self._text_of(line))
+            try:
+                with self.writing:
+                    write_all(_STDERR, self._text_of(line))
+            except Exception:  # noqa: BLE001 - as for want of memory or descriptors: nobody would write what follows
+                self._drop(line)
         self._writer.release()
+
+    def _drop(self, line: Line) -> None:
+        with self._lock:
+            before = line.get("lines_dropped", 0)
+            assert isinstance(before, int)
+            self._dropped += before + 1
 
 
 def rfc3339(seconds: object) -> str:

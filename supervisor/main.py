@@ -233,7 +233,7 @@ class Supervisor:
                     work()
                 except SourceError as error:
                     self._hear_problem(name, str(error))
-                except Exception as error:  # the one broad catch of the program: a bug must not end the app
+                except Exception as error:  # a broad catch: a bug must not end the app
                     place = traceback.extract_tb(error.__traceback__)[-1]  # not the message: it may hold contents
                     reason = f"{type(error).__name__} at {place.filename}:{place.lineno}"
                     self._board.crashed(name)
