@@ -23,11 +23,11 @@ _OTHER_CONTROLS = (
 
 
 class ChildLines:
-    """The lines of one stream. What has no end yet is kept for the next call."""
+    """The lines of one stream. What has no end yet is kept for the next call: `rest`."""
 
     def __init__(self, stream: str) -> None:
         self._stream = stream.encode()
-        self._rest = b""
+        self.rest = b""
         self._is_cut = False
         self._decoder = JSONDecoder(parse_constant=_no_constant)
 
@@ -35,9 +35,9 @@ class ChildLines:
         """The JSON lines of all lines that end in `chunk`, with the time at which it was read."""
         whole, newline, rest = chunk.rpartition(b"\n")
         if not newline:
-            self._rest += rest
+            self.rest += rest
             return self._cut(time)
-        lines, self._rest = self._rest + whole, rest
+        lines, self.rest = self.rest + whole, rest
         ended = b""
         if self._is_cut:
             self._is_cut = False
@@ -47,7 +47,7 @@ class ChildLines:
 
     def end(self, time: str) -> bytes:
         """The JSON line of what was printed last, without a newline."""
-        rest, self._rest = self._rest, b""
+        rest, self.rest = self.rest, b""
         if not rest:
             return b""
         return self._pieces(rest, time) if self._is_cut else self._line(rest, time)
@@ -99,10 +99,10 @@ class ChildLines:
     def _cut(self, time: str) -> bytes:
         """Pieces of a line that goes on, so that no more than one piece has to be kept of it."""
         pieces = []
-        while len(self._rest) > _LINE_BYTES_MAX:
-            size = _boundary(self._rest, _PIECE_BYTES)
-            pieces.append(self._piece(self._rest[:size], time))
-            self._rest = self._rest[size:]
+        while len(self.rest) > _LINE_BYTES_MAX:
+            size = _boundary(self.rest, _PIECE_BYTES)
+            pieces.append(self._piece(self.rest[:size], time))
+            self.rest = self.rest[size:]
             self._is_cut = True
         return b"".join(pieces)
 

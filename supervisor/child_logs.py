@@ -91,6 +91,7 @@ class _Pump(Thread):
 
     def __init__(self, stream: str, to: int, lock: LockType, over: int) -> None:
         super().__init__(name=f"child-{stream}", daemon=True)
+        self._stream = stream
         self._lines = ChildLines(stream)
         self._to = to
         self._lock = lock
@@ -100,7 +101,15 @@ class _Pump(Thread):
         """How many pieces."""
 
     def run(self) -> None:
-        """Pass everything on until nobody can write any more, or nobody reads, or it is over."""
+        """Pass everything on, and what has no end yet at the end."""
+        try:
+            self._pass_on()
+        finally:
+            os.close(self._from)  # if nobody reads, the command gets to know it at its next write, and does not wait for ever
+        self._write(self._lines.end(rfc3339(time.time())))
+
+    def _pass_on(self) -> None:
+        """Until nobody can write any more, or nobody reads, or it is over."""
         poll = select.poll()
         poll.register(self._from, select.POLLIN)
         poll.register(self._over, select.POLLIN)
@@ -113,12 +122,19 @@ class _Pump(Thread):
                 deadline = time.monotonic() + _MOMENT_S
             if self._from in ready:
                 chunk = os.read(self._from, _CHUNK_BYTES)
-                if not chunk or not self._write(self._lines.feed(chunk, rfc3339(time.time()))):
+                if not chunk or not self._write(self._json_of(chunk)):
                     break
             if deadline is not None and time.monotonic() >= deadline:
                 break
-        os.close(self._from)  # if nobody reads us, the command gets to know it at its next write
-        self._write(self._lines.end(rfc3339(time.time())))
+
+    def _json_of(self, chunk: bytes) -> bytes:
+        """A chunk as JSON lines; if that fails, what has no end yet and the chunk as they are, with an end."""
+        rest = self._lines.rest
+        try:
+            return self._lines.feed(chunk, rfc3339(time.time()))
+        except Exception:  # noqa: BLE001 - as for want of memory: without a pump the command would wait for ever
+            self._lines = ChildLines(self._stream)
+            return rest + chunk + (b"" if chunk.endswith(b"\n") else b"\n")
 
     def _write(self, lines: bytes) -> bool:
         """Write lines, in pieces that end with one of them; False if nobody is there to read."""

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -14,17 +15,16 @@ from typing import Any
 import pytest
 
 from tests.conftest import Start
-from tests.running import PROGRAMS, SUPERVISOR, eventually, program
+from tests.running import PROGRAMS, SUPERVISOR, eventually, kill_all, program
 
 JSON = "--child-logs=json"
 # So many lines of 100 bytes are written as fast as they are taken.
 PRINT = "import sys\nline = b'x' * 99 + b'\\n'\nfor _ in range({times}): sys.stdout.buffer.write(line * 1000)"
 
 
-def pump(*command: str, stdout: Any, stderr: Any = None, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-    """The program with a command whose lines become JSON on these."""
-    words = [*SUPERVISOR, JSON, "--", *command]
-    return subprocess.Popen(words, stdin=stdin, stdout=stdout, stderr=stderr)
+def pump(*command: str, stdin: int = subprocess.DEVNULL, **more: Any) -> subprocess.Popen[bytes]:
+    """The program with a command whose lines become JSON on `stdout` and `stderr`."""
+    return subprocess.Popen([*SUPERVISOR, JSON, "--", *command], stdin=stdin, **more)
 
 
 def child_of(running: subprocess.Popen[bytes]) -> int:
@@ -153,6 +153,33 @@ def test_a_reader_that_is_gone_is_gone_for_the_command_too() -> None:
     os.close(reading)
 
     assert running.wait(20) in {128 + signal.SIGPIPE, 1, 2}, "a shell may see the signal or the error"
+
+
+def test_what_memory_is_too_short_for_passes_as_it_is() -> None:
+    """Such a chunk, and nothing else: the command does not wait for ever, and what follows is JSON."""
+    one_heap = {**os.environ, "MALLOC_ARENA_MAX": "1"}  # glibc keeps more for other threads than our limit leaves
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    running = pump("sh", "-c", "read _; yes '' | head -c 65536; echo", env=one_heap, **pipes)
+    assert running.stdin
+    assert running.stderr
+    assert b"orphans.elsewhere" in running.stderr.readline(), "all is imported"
+    child = child_of(running)
+    running.send_signal(signal.SIGSTOP)  # so that the pump finds the pipe full
+    size = int(Path(f"/proc/{running.pid}/statm").read_text().split()[0]) * resource.getpagesize() + 2 * 2**20
+    resource.prlimit(running.pid, resource.RLIMIT_AS, (size, size))
+    running.stdin.write(b"\n")
+    running.stdin.flush()
+    eventually(lambda: "pipe" in Path(f"/proc/{child}/wchan").read_text(), "the command waits for its pipe")
+    running.send_signal(signal.SIGCONT)
+    try:
+        out, _ = running.communicate(timeout=20)
+    finally:
+        kill_all(running)
+
+    assert running.returncode == 0
+    *raw, last = out.split(b"\n")[:-1]
+    assert raw == [b""] * 2**16
+    assert json.loads(last)["message"] == ""
 
 
 def test_our_own_lines_stay_whole_between_those_of_the_command() -> None:
