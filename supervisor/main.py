@@ -240,7 +240,8 @@ class Supervisor:
                     self._log.error("thread.crashed", f"{name} crashed and is started again: {reason}", thread=name)
                 else:
                     return
-                self._stop.wait(delay_s)
+                # The beginning of a stop ends the wait: probes and Events have work to do then. From there on it would end each.
+                (Event() if self._stop.is_set() else self._stop).wait(delay_s)
 
         try:
             Thread(target=run, name=name, daemon=True).start()

@@ -79,6 +79,20 @@ def test_a_thread_that_crashes_is_started_again_and_nothing_is_lost(
     tried(f"our {thread} thread crashes again and again", "started again with backoff; the command untouched", lost=0)
 
 
+def test_a_thread_that_crashes_during_a_stop_takes_its_time(
+    faulty: Callable[..., Running], manifest: Manifest, tmp_path: Path
+) -> None:
+    """It is started again as seldom as before: the command needs the processor now."""
+    running = faulty("--stop-delay=1")
+    (tmp_path / "crash").write_text("manifest open manifest.yaml")
+    manifest(key="2")
+    running.wait_for_event("thread.crashed")
+
+    assert running.stop() == 143
+    running.err.wait_for_end()
+    assert len(running.events("thread.crashed")) < 10
+
+
 def test_a_sync_thread_that_hangs_is_seen(
     faulty: Callable[..., Running], manifest: Manifest, tmp_path: Path, tried: Tried
 ) -> None:
