@@ -69,7 +69,8 @@ def run(
         elif isinstance(word, Restart):
             restarts.append(word)
             stopping.restart()
-        stopping.act()
+        if stopping.act():
+            return 128 + signal.SIGKILL
         if not inbox.has_child_news():
             continue
         code = processes.reap()

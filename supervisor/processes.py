@@ -136,7 +136,7 @@ class Processes:
         return stopped_by(pid) != 0
 
     def kill(self) -> None:
-        """Kill the command and its process group."""
+        """Kill the command and its process group. Raises PermissionError if it runs as somebody else."""
         with self._lock:
             if self._pid is not None:
                 _kill_group(self._pid, signal.SIGKILL)

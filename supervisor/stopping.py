@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
 
     from supervisor.forwarding import Forwarding
     from supervisor.logs import Log
     from supervisor.processes import Processes
+else:
+    import _signal as signal  # as in inbox
 
 _NEVER = float("inf")
 
@@ -69,17 +73,29 @@ class Stopping:
         """The command runs again: it is not to be killed."""
         self._kill_at = _NEVER
 
-    def act(self) -> None:
-        """Do what is due."""
+    def act(self) -> bool:
+        """Do what is due. True: we are to leave, because the command cannot be killed otherwise."""
         now = time.monotonic()
         if now >= self._release_at:
             self._release()
-        if now >= self._kill_at:
-            self._kill_at = _NEVER
-            self._log.warning(
-                "command.killed", f"the command has not ended within {self._kill_timeout_s:g} s (--kill-timeout): killed"
-            )
+        if now < self._kill_at:
+            return False
+        self._kill_at = _NEVER
+        return self._kill()
+
+    def _kill(self) -> bool:
+        """Where we may not, we leave if we are PID 1, which ends everybody; any other would leave it behind, and waits on."""
+        late = f"the command has not ended within {self._kill_timeout_s:g} s (--kill-timeout)"
+        try:
             self._processes.kill()
+        except PermissionError:
+            must_leave = os.getpid() == 1
+            then = "we leave, which ends it" if must_leave else "we wait on"
+            message = f"{late} and cannot be killed: it runs as somebody else; {then}"
+            self._log.warning("signal.denied", message, signal=signal.SIGKILL)
+            return must_leave
+        self._log.warning("command.killed", f"{late}: killed")
+        return False
 
     def _release(self) -> None:
         self._release_at = _NEVER

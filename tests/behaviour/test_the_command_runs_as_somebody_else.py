@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Start, needs_root
+from tests.running import eventually
 
 pytestmark = needs_root
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n"
 GROUP = "root:x:0:\napp:x:1001:\nlogs:x:4000:other,app\nnogroup:x:65534:\n"
+CANNOT_KILL = ["setpriv", "--bounding-set=-kill", "--inh-caps=-kill"]
 LOOK = ["sh", "-c", "id -u; id -g; id -G; echo $HOME; grep -E '^(Uid|Gid)' /proc/self/status"]
 
 
@@ -117,8 +119,7 @@ def test_whoever_we_are_already_needs_no_rights(start: Start) -> None:
 
 def test_who_may_not_signal_the_command_says_so_once(start: Start) -> None:
     """Root without CAP_KILL; the command's own end is still seen."""
-    cannot_kill = ["setpriv", "--bounding-set=-kill", "--inh-caps=-kill"]
-    running = start("--user=54321", "--log-level=debug", command=["sleep", "60"], prefix=cannot_kill)
+    running = start("--user=54321", "--log-level=debug", command=["sleep", "60"], prefix=CANNOT_KILL)
     running.wait_for_event("command.started")
     for times, number in enumerate((signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1), 1):
         running.send(number)
@@ -127,6 +128,25 @@ def test_who_may_not_signal_the_command_says_so_once(start: Start) -> None:
 
     assert running.wait() == 137
     assert len(running.events("signal.denied")) == 1
+
+
+@pytest.mark.parametrize("as_pid1", [pytest.param(True, id="pid1"), pytest.param(False, id="child")])
+def test_a_command_that_we_may_not_kill_is_waited_for_unless_our_end_ends_it(start: Start, as_pid1: bool) -> None:
+    """That is PID 1's end, by which the kernel kills everybody. Else the command would go on without anybody."""
+    options = ["--user=54321", "--kill-timeout=0.2", "--log-level=debug"]
+    running = start(*options, command=["sleep", "60"], prefix=CANNOT_KILL, as_pid1=as_pid1)
+    running.wait_for_event("command.started")
+    (command,) = running.child_pids()
+    running.send(signal.SIGTERM)
+    said = running.wait_for_event("signal.denied", 2)
+    if not as_pid1:
+        os.kill(command, signal.SIGTERM)
+
+    assert running.wait() == (137 if as_pid1 else 143)
+    assert said["signal"] == signal.SIGKILL
+    assert "--kill-timeout" in said["message"]
+    assert not running.events("command.killed")
+    eventually(lambda: not os.path.exists(f"/proc/{command}"), "the command is gone")
 
 
 def test_it_works_where_sigchld_is_ignored(start: Start) -> None:
