@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from math import inf
 from typing import TYPE_CHECKING
 
 from supervisor.backoff import retry_delays
@@ -72,10 +73,13 @@ class App:
     def deliver(self, update: Update) -> None:
         """Tell the app, each way in turn. Raises NotTold if the first of them says no before it was told anything.
 
-        Raises Refused, Unreachable after the last try, and Superseded when something newer is wanted meanwhile.
+        Raises Refused, Unreachable after the last try, and Superseded when a stop begins, or something newer is wanted while
+        one cannot be reached.
         """
         self._confirmation.look_before()
         for number, reloader in enumerate(self._reloaders()):
+            if number:
+                self._pause(0.0, inf)  # a stop may have begun; what is newer waits: all ways are to tell the same
             try:
                 self._patiently(lambda way=reloader: way.deliver(update))  # type: ignore[misc]
             except NotTold as error:

@@ -193,6 +193,33 @@ def test_no_reload_is_sent_once_a_stop_is_under_way(start: Start, manifest: Mani
     assert running.wait() == 137
 
 
+def test_no_further_way_is_used_once_a_stop_is_under_way(start: Start, manifest: Manifest, root: Path, tmp_path: Path) -> None:
+    """It begins while the first of two has not answered yet."""
+    asked, go_on, last = tmp_path / "asked", tmp_path / "go-on", int(signal.SIGRTMIN)
+    running = start(
+        *(f"--manifest={manifest(key='one')}", f"--configroot={root}", "--stop-delay=60", "--reload-interval=0", "--settle=0"),
+        f"--reload-command=sh -c 'touch {asked}; until test -e {go_on}; do sleep 0.01; done'",
+        "--reload-signal=HUP",
+        command=program("show_signals", "stay"),
+    )
+    running.out.wait_for("ready")
+    running.wait_for_event("config.applied")
+    manifest(key="two")
+    eventually(asked.exists, "the first is asked")
+    threads = Path(f"/proc/{running.pid}/task")
+    before = len(list(threads.iterdir()))
+    running.send(signal.SIGTERM)
+    running.send(last)
+    running.out.wait_for(f"^signal {last}$")  # the kernel hands the lower one out first
+    go_on.touch()
+    eventually(lambda: len(list(threads.iterdir())) < before, "the sync thread has ended")
+    running.send(last)
+    running.out.wait_for(f"^signal {last}$", times=2)
+
+    assert running.out.all() == ["ready", *[f"signal {last}"] * 2]
+    assert len(running.events("config.applied")) == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_a_stop_while_we_wait_for_the_first_configuration_is_immediate(
     start: Start, root: Path, tmp_path: Path, number: int
