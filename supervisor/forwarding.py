@@ -54,25 +54,21 @@ class Forwarding:
 
     def forward(self, number: int) -> None:
         """Pass a signal on."""
-        sent = self._becomes[number]
+        self._send(number, self._becomes[number])
+
+    def ask_to_end(self, number: int = signal.SIGTERM) -> None:
+        """Pass a stop signal on, or TERM when it is we who ask: that one as it is, where it would be dropped."""
+        self._send(number, self._becomes[number] or number)
+
+    def _send(self, number: int, sent: int) -> None:
+        """The command may run as somebody whom we must not signal: that is said once."""
         if sent:
             try:
                 self._processes.send(sent, to_group=self._to_group)
             except PermissionError:
-                self._hear_denied(sent)
+                if not self._is_denied:
+                    self._is_denied = True
+                    self._log.warning("signal.denied", "cannot forward signals: the command runs as somebody else", signal=sent)
         self._log.debug(
-            "signal.forwarded", "a signal came; sent is what the command gets, 0 for nothing", signal=number, sent=sent
+            "signal.forwarded", "a signal for the command; sent is what it gets, 0 for nothing", signal=number, sent=sent
         )
-
-    def ask_to_end(self) -> None:
-        """Send the command what it gets for TERM, or TERM itself where that is dropped."""
-        try:
-            self._processes.send(self._stop_signal, to_group=self._to_group)
-        except PermissionError:
-            self._hear_denied(self._stop_signal)
-
-    def _hear_denied(self, number: int) -> None:
-        """The command runs as somebody whom we must not signal: that is said once."""
-        if not self._is_denied:
-            self._is_denied = True
-            self._log.warning("signal.denied", "cannot forward signals: the command runs as somebody else", signal=number)

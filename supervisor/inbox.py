@@ -37,6 +37,10 @@ class Signal(int):
     """The number of a signal that was sent to us."""
 
 
+class OwnStop(Signal):
+    """The TERM that we send ourselves: it asks us to stop, whatever becomes of one from outside."""
+
+
 class Applied:
     """Word of the sync thread: the first configuration is on disk."""
 
@@ -67,7 +71,7 @@ class Inbox:
         self.turns = 0
         """How often the main thread came to wait here: whoever wakes it can see whether it still turns."""
 
-    def post(self, word: Applied | Restart) -> None:
+    def post(self, word: Applied | Restart | OwnStop) -> None:
         """Leave a word for the main thread; any thread may call this."""
         self._words.append(word)
         self.wake()
@@ -77,8 +81,8 @@ class Inbox:
         os.kill(os.getpid(), signal.SIGCHLD)
 
     def ask_to_stop(self) -> None:
-        """Let the main thread hear what it would hear from whoever asks us to stop; any thread may call this."""
-        os.kill(os.getpid(), signal.SIGTERM)
+        """Let the main thread do what it would do if somebody asked us to stop; any thread may call this."""
+        self.post(OwnStop(signal.SIGTERM))
 
     def put_back(self, words: Iterable[Word]) -> None:
         """Let the next wait yield words that were heard before their time, first of all."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from supervisor.inbox import JOB_CONTROL_SIGNALS, STOP_SIGNALS, Applied, Restart, Signal
+from supervisor.inbox import JOB_CONTROL_SIGNALS, STOP_SIGNALS, Applied, OwnStop, Restart, Signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def run(
     while True:
         word = inbox.wait(stopping.deadline)
         if isinstance(word, Signal):
-            (begin if word in stops else forward)(word)
+            (begin if word in stops or isinstance(word, OwnStop) else forward)(word)
         elif isinstance(word, Restart):
             restarts.append(word)
             stopping.restart()

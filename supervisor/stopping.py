@@ -101,7 +101,7 @@ class Stopping:
         self._release_at = _NEVER
         self._set_clock()
         for number in self._held:
-            self._forwarding.forward(number)
+            self._forwarding.ask_to_end(number)
         self._held = []
 
     def _set_clock(self) -> None:

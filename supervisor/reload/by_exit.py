@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class ByExit:
-    """Asks the main thread to stop, as a TERM from outside would: the command gets its time to end."""
+    """Asks the main thread to stop, as a TERM from outside would that is not dropped: the command gets its time to end."""
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox

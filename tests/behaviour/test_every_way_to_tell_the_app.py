@@ -241,6 +241,21 @@ def test_a_command_is_asked_to_stop_and_we_leave_with_its_code(start: Start, man
     again.wait_for_event("config.unchanged")
 
 
+@pytest.mark.parametrize(("rewrite", "got"), [("TERM:0", 15), ("TERM:USR1", 10)])
+def test_it_is_asked_as_it_can_be_whatever_becomes_of_term(
+    start: Start, manifest: Manifest, root: Path, rewrite: str, got: int
+) -> None:
+    """A TERM from outside that is dropped stops nothing, but this one is our own."""
+    options = [f"--manifest={manifest(key='one')}", f"--configroot={root}", "--settle=0", "--reload-exit", f"--rewrite={rewrite}"]
+    script = "trap 'exit 15' TERM; trap 'exit 10' USR1; echo ready; while :; do sleep 0.01; done"
+    running = start(*options, command=["sh", "-c", script])
+    running.out.wait_for("ready")
+    running.wait_for_event("config.applied")
+    manifest(key="two")
+
+    assert running.wait() == got
+
+
 def test_a_sidecar_leaves_with_0(sidecar: Sidecar, root: Path) -> None:
     """Its first configuration is on disk by then."""
     assert sidecar("--reload-exit").wait() == 0
