@@ -102,5 +102,5 @@ def _command(settings: Settings, processes: Processes) -> Facts:
         "since": rfc3339(state.since) if state.starts else None,
         "restarts": max(0, state.starts - 1),
         "exits": {str(code): times for code, times in state.exits.items()},
-        "signals_forwarded": {str(number): times for number, times in processes.forwarded.items()},
+        "signals_forwarded": {str(number): times for number, times in list(processes.forwarded.items())},
     }

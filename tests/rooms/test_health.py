@@ -6,6 +6,7 @@ import pytest
 
 from supervisor.inbox import Inbox
 from supervisor.processes import Processes
+from supervisor.report.facts import facts
 from supervisor.report.health import Health
 from supervisor.settings import Settings
 from supervisor.status import Board
@@ -29,11 +30,11 @@ def main() -> Main:
     return Main()
 
 
-def health(main: Main, moments: list[float], board: Board | None = None) -> Health:
+def health(main: Main, moments: list[float], board: Board | None = None, processes: Processes | None = None) -> Health:
     """One that is asked at these moments."""
     clock = iter(moments)
-    inbox, processes = cast("Inbox", main), cast("Processes", None)
-    return Health(Settings(command=["app"]), board or Board(), inbox, processes, lambda: False, lambda: next(clock))
+    inbox, its = cast("Inbox", main), cast("Processes", processes)
+    return Health(Settings(command=["app"]), board or Board(), inbox, its, lambda: False, lambda: next(clock))
 
 
 def test_a_main_thread_that_turns_is_well_however_seldom_it_is_asked(main: Main) -> None:
@@ -89,3 +90,20 @@ def test_a_sync_thread_that_keeps_crashing_is_told(main: Main) -> None:
     assert old == "the sync thread has been crashing for 100 s"
     assert asked.why_not_live() == ""
     assert board.crashes == {"sync": 2}
+
+
+def test_a_signal_of_a_new_kind_may_be_forwarded_while_the_facts_are_gathered(main: Main) -> None:
+    """The main thread waits for nobody who reads; the signal is in the next answer."""
+    processes = Processes(frozenset())
+
+    class Slow(int):
+        """A signal; while its number is written, another one is forwarded."""
+
+        def __str__(self) -> str:
+            processes.forwarded[1] = 1
+            return int.__repr__(self)
+
+    processes.forwarded[Slow(15)] = 1
+    found = facts(Settings(command=["app"]), Board(), health(main, [0.0], processes=processes), processes)
+
+    assert cast("dict[str, object]", found["command"])["signals_forwarded"] == {"15": 1}
