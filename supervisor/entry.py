@@ -25,6 +25,10 @@ def run(inbox: Inbox, argv: list[str], environment: Mapping[str, str]) -> int:
     """Do what was asked for and return the exit code."""
     from supervisor import cli
 
+    if sys.warnoptions:  # Python has imported it then, and would say among our lines that we fork beside threads
+        import warnings
+
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="supervisor.spawn")
     parent = os.getppid()
     if isinstance(sys.stdout, TextIOWrapper):  # a sign that the terminal lacks is no reason to say nothing
         sys.stdout.reconfigure(errors="replace")

@@ -208,6 +208,15 @@ def test_no_line_of_python_comes_between_them(start: Start) -> None:
     assert "supervisor.started" in events
 
 
+@pytest.mark.plain
+def test_nor_does_a_warning_of_python(start: Start) -> None:
+    """Of a fork beside our threads, where an image asks for all warnings of its own programs."""
+    running = start(JSON, "--log-format=json", command=["true"], environment={"PYTHONWARNINGS": "default"})
+
+    assert running.wait() == 0
+    assert [json.loads(line)["event"] for line in running.err.wait_for_end()] == ["orphans.elsewhere"]
+
+
 @pytest.mark.slow
 def test_fifty_megabytes_a_second_go_through(tmp_path: Path) -> None:
     """And not one line is missing: texts, JSON, and a mixture, as much as `cat` prints. In processor time: others run too."""
