@@ -111,7 +111,8 @@ class Processes:
         """Send a signal to the command, or its process group. Raises PermissionError if it runs as somebody else.
 
         CONT always wakes the whole group if the command is stopped, as Ctrl-Z has stopped it, and gives it the terminal.
-        Called by the main thread, which is the one that reaps: it needs no lock, and so waits for no hook that is started.
+        Called by the main thread, which is the one that reaps: it needs no lock. While a hook is started it waits all the same,
+        until that has executed its program: posix_spawn lets no other thread of Python run.
         """
         pid = self._pid
         if pid is None:
