@@ -218,24 +218,38 @@ def test_nor_does_a_warning_of_python(start: Start) -> None:
 
 
 @pytest.mark.slow
-def test_fifty_megabytes_a_second_go_through(tmp_path: Path) -> None:
-    """And not one line is missing: texts, JSON, and a mixture, as much as `cat` prints. In processor time: others run too."""
+def test_lines_go_through_as_fast_as_json_can_be_read(tmp_path: Path) -> None:
+    """And not one line is missing: texts, JSON, and a mixture, as much as `cat` prints. `make bench` has the figure.
+
+    In processor time, for others run too, the best of up to three rounds, and measured by `json.loads` on this very core.
+    """
     entry = b'{"time": "2026-11-25T02:31:05.898Z", "level": "info", "msg": "request served", "path": "/a/b", "ms": 12.5}\n'
     text = b'10.0.0.1 - - [25/Nov/2026] "GET /some/path?query=1 HTTP/1.1" 200 1234 "-" "Mozilla/5.0"\n'
+    began_s = time.process_time()
+    for _ in range(200_000):
+        json.loads(entry)
+    needed = 200_000 * len(entry) / (time.process_time() - began_s)
     for content in (text, entry, text + entry):
         source = tmp_path / "lines"
         source.write_bytes(content * (100 * 10**6 // len(content)))
-        size = source.stat().st_size
-        began = os.times()
-        running = pump("cat", str(source), stdout=subprocess.PIPE)
-        assert running.stdout
-        count = 0
-        with running.stdout as stream:
-            while chunk := os.read(stream.fileno(), 2**20):
-                count += chunk.count(b"\n")
-        assert running.wait() == 0
-        ended = os.times()
-        ours_s = ended.children_user + ended.children_system - began.children_user - began.children_system
+        rates = [rate_of(source)]
+        while max(rates) < needed and len(rates) < 3:
+            rates.append(rate_of(source))
 
-        assert count == source.read_bytes().count(b"\n")
-        assert size / ours_s / 1e6 > 50, f"{size / ours_s / 1e6:.0f} MB/s of {content[:9]!r}…"
+        assert max(rates) >= needed, f"{max(rates) / 1e6:.0f} of {needed / 1e6:.0f} MB/s of {content[:9]!r}…"
+
+
+def rate_of(source: Path) -> float:
+    """How many bytes of a file go through in a second of processor time, of ours and `cat`'s. No line is lost."""
+    began = os.times()
+    running = pump("cat", str(source), stdout=subprocess.PIPE)
+    assert running.stdout
+    count = 0
+    with running.stdout as stream:
+        while chunk := os.read(stream.fileno(), 2**20):
+            count += chunk.count(b"\n")
+    assert running.wait() == 0
+    ended = os.times()
+
+    assert count == source.read_bytes().count(b"\n")
+    return source.stat().st_size / (ended.children_user + ended.children_system - began.children_user - began.children_system)
