@@ -12,7 +12,7 @@ from supervisor.model import Revision
 from tests.asking import address_of, ask
 from tests.checkout import README
 from tests.conftest import HttpApp, Manifest, Start
-from tests.running import Running, eventually, program
+from tests.running import DEADLINE_S, Running, eventually, program
 
 
 def samples(running: Running) -> dict[str, float]:
@@ -21,9 +21,9 @@ def samples(running: Running) -> dict[str, float]:
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}
 
 
-def wait_for_sample(running: Running, name: str, value: float) -> None:
+def wait_for_sample(running: Running, name: str, value: float, deadline_s: float = DEADLINE_S) -> None:
     """A sample gets a value."""
-    eventually(lambda: samples(running).get(f"config_supervisor_{name}") == value, f"{name} is {value}")
+    eventually(lambda: samples(running).get(f"config_supervisor_{name}") == value, f"{name} is {value}", deadline_s)
 
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="no promtool")

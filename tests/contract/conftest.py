@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from tests.side import side
 from tests.stand_ins.api import StandInApi
 from tests.stand_ins.client import Api, ApiError, Client, Kind, Object, Raw, Text
 from tests.stand_ins.real_api import RealApi
+from tests.stand_ins.rights import wait_until_known
 
 
 @pytest.fixture(params=["stand-in", "real"])
@@ -71,12 +71,22 @@ def give_rights(api: RealApi, *options: str) -> None:
     """Let the pod's account do what `config-supervisor rbac` says that these options need, and nothing else."""
     client = api.client()
     api.namespace("production")
-    for document in yaml.safe_load_all(side("rbac", *options, "--service-account=production/app").out):
+    documents = list(yaml.safe_load_all(side("rbac", *options, "--service-account=production/app").out))
+    roles = [document for document in documents if document["kind"] == "Role"]
+    for document in documents:
         path = path_of_any(document)
-        name = document["metadata"]["name"]
-        with suppress(ApiError):  # there is none of an earlier test
-            client.delete_raw(f"{path}/{name}")
-        client.create_raw(path, document)
+        try:
+            client.create_raw(path, document)
+        except ApiError:  # there is one of an earlier test: only its Role had other rules
+            if document in roles:
+                client.request("PUT", f"{path}/{document['metadata']['name']}", document)
+    for role in roles:
+        wait_until_known(pod_user(api), role)
+
+
+def pod_user(api: RealApi) -> Client:
+    """The pod's account."""
+    return Client(api.url, ca_file=api.ca_file, token="pod-token")
 
 
 def path_of_any(document: Object) -> str:
@@ -100,9 +110,9 @@ class App:
             **more,
         )
 
-    def wait_until_started_with(self, value: str) -> None:
+    def wait_until_started_with(self, value: str, deadline_s: float = 20) -> None:
         """The app found this when it started."""
-        self.running.out.wait_for(f"^started {value!r}$")
+        self.running.out.wait_for(f"^started {value!r}$", deadline_s=deadline_s)
 
     def wait_until_told(self, value: str, deadline_s: float = 20) -> None:
         """The app was told by SIGHUP, and found this."""

@@ -29,7 +29,7 @@ def test_a_cluster_that_is_away_fails_no_probe_but_shows_in_the_metrics(
     page = ask(address, "/status.json").json
     away = samples(running.running)[contact]
     api.start()
-    wait_for_sample(running.running, f"source_up{source}", 1)
+    wait_for_sample(running.running, f"source_up{source}", 1, deadline_s=40)
 
     assert during == {"/livez": 200, "/readyz": 200, "/startupz": 200}
     assert page["sources"][0]["ok"] is False

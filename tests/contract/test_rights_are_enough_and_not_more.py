@@ -11,11 +11,12 @@ import pytest
 import yaml
 
 from tests.conftest import Start, needs_root
-from tests.contract.conftest import in_a_pod
+from tests.contract.conftest import in_a_pod, pod_user
 from tests.running import Running, eventually, program
 from tests.side import side
 from tests.stand_ins.client import ApiError, Client, Object
 from tests.stand_ins.real_api import RealApi
+from tests.stand_ins.rights import wait_until_known
 
 ACCOUNT = "--service-account=production/app"
 Allow = Callable[..., list[Object]]
@@ -49,7 +50,7 @@ def client(api: RealApi) -> Client:
 
 
 @pytest.fixture
-def allow(client: Client) -> Allow:
+def allow(api: RealApi, client: Client) -> Allow:
     """Apply what `rbac` prints for these options."""
 
     def apply(*options: str) -> list[Object]:
@@ -62,6 +63,9 @@ def allow(client: Client) -> Allow:
             except ApiError as error:
                 if error.status != 409:
                     raise
+        for document in documents:
+            if document["kind"] == "Role":
+                wait_until_known(pod_user(api), document)
         return documents
 
     return apply

@@ -98,4 +98,4 @@ def test_not_there_when_we_start(api: Api, watched: Watched, follow: Follow) -> 
     running.running.wait_for_event("source.problem")
     api.start()
 
-    running.wait_until_started_with("1")
+    running.wait_until_started_with("1", deadline_s=40)

@@ -227,7 +227,7 @@ def test_a_token_is_revoked_and_another_one_comes(
     real_api.rewrite_tokens()
     try:
         real_api.start()
-        app.running.err.wait_for(r"source\.problem.*\(401\)|\(401\).*source\.problem")
+        app.running.err.wait_for(r"source\.problem.*\(401\)|\(401\).*source\.problem", deadline_s=40)
         real_api.client().replace("ConfigMap", "default", name, {"key": "2"})
         token.write_text("rotated-token")
         ended = time.monotonic()
@@ -249,9 +249,10 @@ def test_the_role_is_taken_away_and_given_back(
     client.create("ConfigMap", "default", name, {"key": "1"})
     allow(client, name)
     kubeconfig = proxy.write_kubeconfig(tmp_path / "kubeconfig", "reader-token")
+    reader = Client(real_api.url, ca_file=real_api.ca_file, token="reader-token")
+    eventually(lambda: not is_forbidden(reader, name), "the server knows the Role")
     app = App(start, kubeconfig, f"--configmap={name}", root, "--settle=0")
     app.wait_until_started_with("1")
-    reader = Client(real_api.url, ca_file=real_api.ca_file, token="reader-token")
     unbind(client, name)
 
     eventually(lambda: is_forbidden(reader, name), "the server knows it")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.stand_ins.client import Client
+from tests.running import eventually
+from tests.stand_ins.client import ApiError, Client, Kind, Object
 
 _GROUP = "rbac.authorization.k8s.io"
 _PLACE = f"/apis/{_GROUP}/v1/namespaces/default"
@@ -25,3 +26,22 @@ def bind(client: Client, name: str, user: str = "reader") -> None:
 def unbind(client: Client, name: str) -> None:
     """Take the Role from its user; it stays."""
     client.delete_raw(f"{_PLACE}/rolebindings/{name}")
+
+
+def wait_until_known(user: Client, role: Object) -> None:
+    """Wait until a user may list what a Role says: the server learns of Roles and bindings a moment after they are there."""
+    kinds: dict[str, Kind] = {"configmaps": "ConfigMap", "secrets": "Secret"}
+    rule = role["rules"][0]  # all of them are known at once
+    kind, name = kinds[rule["resources"][0]], rule.get("resourceNames", [None])[0]
+    eventually(lambda: may_list(user, kind, role["metadata"]["namespace"], name), "the Role is known")
+
+
+def may_list(user: Client, kind: Kind, namespace: str, name: str | None) -> bool:
+    """Whether the server lets a user list this object, or all of a kind."""
+    try:
+        user.list(kind, namespace, name)
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        return False
+    return True
