@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -46,11 +46,12 @@ def pod(start: Start, manifest: Manifest, root: Path) -> Pod:
 
 
 @pytest.fixture
-def port() -> int:
-    """One that is free."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def port() -> Iterator[int]:
+    """One that is kept for the app of the test: nobody else is given it."""
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        yield int(kept.getsockname()[1])
 
 
 # --- the check
@@ -78,6 +79,7 @@ def test_a_check_without_the_folder_looks_at_what_is_published_and_the_app_hears
     pod.want(key="one")
     running = pod.run(f"--validate=sh -c 'if grep -n bad {pod.root}/key; then exit 3; fi'")
     running.wait_for_event("config.applied")
+    running.out.wait_for("took 'one'")
     pod.want(key="bad two")
     refused = running.wait_for_event("config.rolled_back")
     assert pod.live == "one"
@@ -129,7 +131,7 @@ def test_nothing_refused_stays_live_before_the_command_starts(pod: Pod) -> None:
 def test_a_refused_configuration_does_not_outlast_the_startup_timeout(pod: Pod) -> None:
     """Exit 125, with the check's reason."""
     pod.want(key="bad one")
-    running = pod.run(f"--validate={NO_BAD_WORDS}", "--startup-timeout=1")
+    running = pod.run(f"--validate={NO_BAD_WORDS}", "--startup-timeout=3")
 
     assert running.wait() == 125
     assert "exits 3: 1:bad one" in running.wait_for_event("start.failed")["message"]
@@ -139,7 +141,7 @@ def test_a_refused_configuration_does_not_outlast_the_startup_timeout(pod: Pod) 
 def test_a_check_that_cannot_be_run_publishes_nothing(pod: Pod) -> None:
     """It has said nothing: neither yes nor no. After the last try the log says so."""
     pod.want(key="one")
-    running = pod.run("--validate=/no/such/check {}", "--reload-retries=0", "--startup-timeout=1")
+    running = pod.run("--validate=/no/such/check {}", "--reload-retries=0", "--startup-timeout=3")
 
     assert "/no/such/check cannot be started: No such file" in running.wait_for_event("config.failed")["message"]
     assert running.wait() == 125
@@ -165,11 +167,13 @@ def test_an_app_that_refuses_by_http_gets_the_last_good_one_back(pod: Pod, port:
     pod.want(key="one")
     running = pod.run(f"--reload-http=http://127.0.0.1:{port}/reload", environment={"PORT": str(port)})
     running.wait_for_event("config.applied")
+    running.out.wait_for("took 'one'")
     pod.want(key="refuse two")
     refused = running.wait_for_event("config.rolled_back")
     assert pod.live == "one"
     assert (pod.root / "..good").readlink() == (pod.root / "..data").readlink()
     pod.want(key="three")
+    running.out.wait_for("took 'three'")
     running.wait_for_event("config.applied", times=2)
 
     assert "answers 500" in refused["message"]
@@ -182,6 +186,7 @@ def test_what_was_refused_is_not_tried_again_until_something_else_was_wanted(pod
     pod.want(key="one")
     running = pod.run(f"--reload-http=http://127.0.0.1:{port}/reload", environment={"PORT": str(port)})
     running.wait_for_event("config.applied")
+    running.out.wait_for("took 'one'")
     pod.want(key="refuse two")
     running.wait_for_event("config.rolled_back")
     for _ in range(3):
@@ -199,6 +204,7 @@ def test_with_no_rollback_the_new_files_stay(pod: Pod, port: int) -> None:
     pod.want(key="one")
     running = pod.run("--no-rollback", f"--reload-http=http://127.0.0.1:{port}/reload", environment={"PORT": str(port)})
     running.wait_for_event("config.applied")
+    running.out.wait_for("took 'one'")
     pod.want(key="refuse two")
     running.wait_for_event("config.refused")
     running.out.wait_for("^refuses")
@@ -231,9 +237,12 @@ def test_a_command_that_dies_of_a_change_is_gone_at_once_and_the_next_run_starts
     pod.want(key="one")
     running = pod.run()
     running.wait_for_event("config.applied")
+    running.out.wait_for("took 'one'")
     pod.want(key="die two")
     running.out.wait_for("dies of 'die two'")
-    assert running.wait(2) == 7
+    began = time.monotonic()
+    assert running.wait() == 7
+    assert time.monotonic() - began < 5
     assert pod.live == "one"
     event = running.wait_for_event("config.rolled_back")
     assert "the command ended with exit code 7" in event["message"]
@@ -305,6 +314,9 @@ def test_a_stop_while_a_revision_is_on_trial_leaves_it_neither_good_nor_refused(
     pod.want(key="one")
     running = pod.run()
     running.wait_for_event("config.applied")
+    running.stop()
+    running = pod.run("--settle=60")
+    running.out.wait_for("took 'one'")
     pod.want(key="two")
     running.out.wait_for("took 'two'")
     running.stop()
@@ -313,6 +325,7 @@ def test_a_stop_while_a_revision_is_on_trial_leaves_it_neither_good_nor_refused(
 
     again = pod.run()
     again.wait_for_event("config.unchanged")
+    again.out.wait_for("took 'two'")
     assert again.out.all()[1:] == ["took 'two'"]
     assert (pod.root / "..good").readlink() == (pod.root / "..data").readlink()
 

@@ -70,7 +70,7 @@ def test_one_that_dies_of_the_new_files_is_started_again_on_the_old_ones(
 def test_one_that_dies_of_the_old_files_too_ends_us(run: Run, manifest: Manifest, root: Path, tmp_path: Path) -> None:
     """Fail fast, with its code."""
     broken = tmp_path / "broken"
-    running = run(command=["sh", "-c", f"test -e {broken} && exit 9; sleep 60"])
+    running = run("--settle=2", command=["sh", "-c", f"test -e {broken} && exit 9; sleep 60"])
     running.wait_for_event("config.applied")
     broken.touch()
     manifest(key="two")
@@ -82,8 +82,10 @@ def test_one_that_dies_of_the_old_files_too_ends_us(run: Run, manifest: Manifest
 def test_one_that_does_not_stop_is_killed(run: Run, manifest: Manifest, root: Path) -> None:
     """After the kill timeout; then it is started again."""
     running = run("--kill-timeout=0.2", command=["sh", "-c", f"trap '' TERM; cat {root}/key; echo; while :; do sleep 0.02; done"])
+    running.out.wait_for("^one$")
     running.wait_for_event("config.applied")
     manifest(key="two")
+    running.out.wait_for("^two$")
     running.wait_for_event("config.applied", times=2)
 
     assert running.out.all() == ["one", "two"]

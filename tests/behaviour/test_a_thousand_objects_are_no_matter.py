@@ -30,6 +30,11 @@ def follow(start: Start, api: StandInApi, place: Path, selector: str) -> Running
     )
 
 
+def watched(api: StandInApi) -> set[str]:
+    """The labels whose changes somebody has asked for."""
+    return {request.query["labelSelector"] for request in api.requests if request.is_watch}
+
+
 def inodes(root: Path) -> dict[str, int]:
     """Which file each name leads to."""
     return {f"key{number}": (root / f"key{number}").stat().st_ino for number in range(COUNT)}
@@ -57,6 +62,7 @@ def test_memory_and_writing_stay_in_proportion(start: Start, size: int) -> None:
             request.query for request in api.requests if request.query.get("labelSelector") == "app=web" and not request.is_watch
         ]
         assert [(page["limit"], "continue" in page) for page in pages] == [("500", False), ("500", True)]
+        eventually(lambda: watched(api) == {"app=small", "app=web"}, "both have asked for all that they ask for")
 
         before, asked = inodes(root), len(api.requests)
         client.replace("ConfigMap", "default", "o0", {"key0": "new"}, labels=LABELS)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -32,8 +33,9 @@ def files(root: Path) -> dict[str, str]:
         below[:] = [name for name in below if not name.startswith("..")]
         for name in names:
             path = Path(folder, name)
-            if not name.startswith("..") and path.exists():
-                found[str(path.relative_to(root))] = path.read_text()
+            if not name.startswith(".."):
+                with suppress(FileNotFoundError):  # it is gone meanwhile
+                    found[str(path.relative_to(root))] = path.read_text()
     return found
 
 

@@ -209,9 +209,9 @@ def test_a_command_says_no_by_its_exit_code(sidecar: Sidecar, manifest: Manifest
 def test_a_command_out_of_time_is_killed_with_its_group(sidecar: Sidecar, tmp_path: Path, script: str) -> None:
     """It is no refusal."""
     pids = tmp_path / "pids"
-    running = sidecar(f'--reload-command=sh -c "echo $$ > {pids}; {script}"', "--hook-timeout=0.3")
+    running = sidecar(f'--reload-command=sh -c "echo $$ > {pids}; {script}"', "--hook-timeout=1")
 
-    assert "was out of time after 0.3 s" in running.wait_for_event("config.failed")["message"]
+    assert "was out of time after 1 s" in running.wait_for_event("config.failed")["message"]
     eventually(lambda: not group(int(pids.read_text())), "nobody is left of its group")
 
 
@@ -232,6 +232,7 @@ def test_a_command_is_asked_to_stop_and_we_leave_with_its_code(start: Start, man
     options = [f"--manifest={manifest(key='one')}", f"--configroot={root}", "--settle=0.2", "--reload-exit"]
     running = start(*options, command=program("show_signals", "5"))
     running.wait_for_event("config.applied")
+    running.out.wait_for("ready")
     manifest(key="two")
 
     assert running.wait() == 5
@@ -267,6 +268,7 @@ def test_nobody_is_told(start: Start, manifest: Manifest, root: Path) -> None:
     options = [f"--manifest={manifest(key='one')}", f"--configroot={root}", "--settle=0.2", "--reload-none"]
     running = start(*options, command=program("show_signals"))
     running.wait_for_event("config.applied")
+    running.out.wait_for("ready")
     manifest(key="two")
     running.wait_for_event("config.applied", times=2)
     running.stop()

@@ -22,6 +22,7 @@ def test_what_is_left_gets_term(start: Start, options: list[str], as_pid1: bool)
     """Also what is in another session; and we do not wait longer than it takes. The code is the command's."""
     running = start(*options, "--group-kill", command=program("leave"), as_pid1=as_pid1)
 
+    running.out.wait_for("^signal 15$")
     began = time.monotonic()
     assert running.wait() == 3
     assert time.monotonic() - began < 1.5

@@ -35,7 +35,16 @@ is_over = False
 while not is_over:
     is_over = isinstance(inbox.wait(), Applied)
     processes.reap()
-children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-zombies = sum(") Z " in Path(f"/proc/{child}/stat").read_text() for child in children)
+
+
+def zombies() -> set[str]:
+    """The children that have ended and are not reaped."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return {child for child in children if ") Z " in Path(f"/proc/{child}/stat").read_text()}
+
+
+ended = zombies()  # by now: another one may end at any moment
+processes.reap()
+left = ended & zombies()
 descriptors = len(os.listdir("/proc/self/fd"))
-print(json.dumps({"orphans": processes.orphans_reaped, "zombies": zombies, "descriptors": descriptors}), flush=True)
+print(json.dumps({"orphans": processes.orphans_reaped, "zombies": len(left), "descriptors": descriptors}), flush=True)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import random
 import socket
 import ssl
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypedDict, Unpack
 from urllib.parse import urlencode, urlsplit
@@ -258,20 +259,27 @@ def version_of(found: Object) -> str:
     return str(found["metadata"]["resourceVersion"])
 
 
+def _ports() -> Iterator[int]:
+    """Those that this worker of pytest may give away, one after another: no other worker has one of them."""
+    width = 12_000 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    first = 20_000 + width * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    yield from random.sample(range(first, first + width), width)
+
+
+_to_be_given = _ports()
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on, below those that the kernel gives to outgoing connections.
 
     So it stays free while a server is down: from the kernel's range, a client that tries again and again could even be
-    given this very port, and connect to itself.
+    given this very port, and connect to itself. Nor is it given to another server.
     """
-    while True:
-        port = random.randint(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+    for port in _to_be_given:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
             return port
+    raise RuntimeError("no port is left")
 
 
 def write_context(path: Path, cluster: Object, admin_token: str, options: Kubeconfig) -> Path:
