@@ -112,6 +112,7 @@ def test_an_app_that_says_no_is_not_asked_again(start: Start, manifest: Manifest
 
     assert "answers 500" in running.wait_for_event("config.refused")["message"]
     manifest(key="two")
+    lines.wait_for("^POST /reload 'two'$")
     running.wait_for_event("config.applied")
     assert lines.all()[1:] == ["POST /reload 'one'", "POST /reload 'two'"]
 
@@ -145,18 +146,20 @@ def test_reloads_keep_their_distance_and_the_newest_gets_through(start: Start, m
     running = start(
         f"--manifest={manifest(key='0')}",
         f"--configroot={root}",
-        "--reload-interval=0.5",
+        "--reload-interval=1",
         command=program("show_config", f"{root}/key"),
     )
     running.out.wait_for("^started")
+    began = time.monotonic()
     for number in range(1, 31):
         manifest(key=str(number))
-        time.sleep(0.03)  # a user who edits on and on
+        time.sleep(0.05)  # a user who edits on and on
+    took_s = time.monotonic() - began
 
     running.out.wait_for("^reloaded .*'30'$")
     moments = [int(line.split()[1]) for line in running.out.all() if line.startswith("reloaded")]
-    assert len(moments) <= 4
-    assert all(later - earlier > 0.45e9 for earlier, later in pairwise(moments))
+    assert len(moments) <= 2 + took_s
+    assert all(later - earlier > 0.8e9 for earlier, later in pairwise(moments))
 
 
 def test_files_have_mode_0666_whatever_the_umask(manifest: Manifest, root: Path) -> None:
@@ -194,7 +197,7 @@ def test_one_line_tells_of_each_revision_and_no_line_of_contents(start: Start, m
 
 
 def test_what_is_newer_does_not_wait_for_the_cleaning_up(start: Start, manifest: Manifest, root: Path) -> None:
-    """After each change we rest for 0.1 s before we clean up; 50 changes in a row take less than 50 rests."""
+    """We clean up when nothing newer comes for a second: 50 changes, each made once the app has the one before, do not wait."""
     options = [f"--manifest={manifest(key='0')}", f"--configroot={root}", "--reload-interval=0", "--settle=0"]
     running = start(*options, command=program("show_config", f"{root}/key"))
     running.out.wait_for("^started")
@@ -203,5 +206,5 @@ def test_what_is_newer_does_not_wait_for_the_cleaning_up(start: Start, manifest:
         manifest(key=str(number))
         running.out.wait_for(f"^reloaded .* '{number}'$")
 
-    assert time.monotonic() - began < 50 * 0.1
+    assert time.monotonic() - began < 50 * 0.5
     running.wait_for_event("config.applied", 50)

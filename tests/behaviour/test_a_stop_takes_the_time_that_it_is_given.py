@@ -25,14 +25,14 @@ def exists(pid: int) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_the_command_is_killed_when_its_time_is_up(start: Start, number: int, as_pid1: bool) -> None:
     """It gets the signal first. 137 tells that it was killed, and the log why."""
-    running = start("--kill-timeout=0.5", command=program("show_signals", "stay"), as_pid1=as_pid1)
+    running = start("--kill-timeout=1.5", command=program("show_signals", "stay"), as_pid1=as_pid1)
     running.out.wait_for("ready")
     began = time.monotonic()
     running.send(number)
     running.out.wait_for(f"^signal {int(number)}$")
 
-    assert running.wait(5) == 137
-    assert 0.5 <= time.monotonic() - began < 2
+    assert running.wait() == 137
+    assert 1.5 <= time.monotonic() - began < 6
     assert "--kill-timeout" in running.wait_for_event("command.killed")["message"]
 
 
@@ -49,17 +49,17 @@ def test_its_whole_group_is_killed(start: Start) -> None:
 
 def test_a_second_stop_does_not_start_the_time_anew(start: Start) -> None:
     """However often somebody asks, whatever the signal."""
-    running = start("--kill-timeout=1", command=program("show_signals", "stay"))
+    running = start("--kill-timeout=3", command=program("show_signals", "stay"))
     running.out.wait_for("ready")
     began = time.monotonic()
-    while time.monotonic() < began + 0.5:
+    while time.monotonic() < began + 2:
         times = 1 + sum(line == "signal 15" for line in running.out.all())
         for number in (signal.SIGTERM, signal.SIGINT):
             running.send(number)
         running.out.wait_for("^signal 15$", times=times)
 
-    assert running.wait(5) == 137
-    assert 1 <= time.monotonic() - began < 1.6
+    assert running.wait() == 137
+    assert 3 <= time.monotonic() - began < 4.5
 
 
 def test_a_command_that_ends_in_time_is_not_killed(start: Start) -> None:
@@ -92,7 +92,7 @@ def test_other_signals_start_no_clock(start: Start) -> None:
 )
 def test_what_a_stop_signal_is_rewritten_to_is_one_too(start: Start, option: str, sent: int, got: int) -> None:
     """The time runs from then on. So it does when the image's own STOPSIGNAL arrives, which is the one of --stop-signal."""
-    running = start("--kill-timeout=0.3", option, command=program("show_signals", "stay"))
+    running = start("--kill-timeout=1", option, command=program("show_signals", "stay"))
     running.out.wait_for("ready")
     running.send(sent)
 
@@ -118,16 +118,16 @@ def test_a_stop_signal_that_is_dropped_stops_nothing(start: Start) -> None:
 @pid1_or_not
 def test_a_stop_is_forwarded_after_the_delay(start: Start, as_pid1: bool) -> None:
     """So that load balancers let go before the command closes its doors. Other signals are not delayed."""
-    running = start("--stop-delay=0.7", command=program("show_signals", "7"), as_pid1=as_pid1)
+    running = start("--stop-delay=2", command=program("show_signals", "7"), as_pid1=as_pid1)
     running.out.wait_for("ready")
     began = time.monotonic()
     running.send(signal.SIGTERM)
     running.send(signal.SIGUSR1)
     running.out.wait_for("^signal 10$")
-    assert time.monotonic() - began < 0.6
+    assert time.monotonic() - began < 1.8
 
-    assert running.wait(5) == 7
-    assert 0.7 <= time.monotonic() - began < 1.7
+    assert running.wait() == 7
+    assert 2 <= time.monotonic() - began < 5
     assert running.out.wait_for_end() == ["ready", "signal 10", "signal 15"]
 
 
@@ -147,13 +147,13 @@ def test_a_second_stop_ends_the_delay(start: Start, second: int, got: list[str])
 
 def test_the_time_until_kill_runs_from_the_end_of_the_delay(start: Start) -> None:
     """The command does not know of the stop before."""
-    running = start("--stop-delay=0.5", "--kill-timeout=0.5", command=program("show_signals", "stay"))
+    running = start("--stop-delay=1.5", "--kill-timeout=1.5", command=program("show_signals", "stay"))
     running.out.wait_for("ready")
     began = time.monotonic()
     running.send(signal.SIGTERM)
 
-    assert running.wait(5) == 137
-    assert 1 <= time.monotonic() - began < 2
+    assert running.wait() == 137
+    assert 3 <= time.monotonic() - began < 6
 
 
 def test_the_command_may_end_during_the_delay(start: Start) -> None:

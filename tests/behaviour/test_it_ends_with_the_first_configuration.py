@@ -39,7 +39,7 @@ def test_it_waits_for_what_is_not_there_yet(start: Start, manifest: Manifest, ro
     running.wait_for_event("source.problem")
     manifest(key="1")
     assert running.wait() == 0
-    running = start(f"--manifest={tmp_path}/no.yaml", f"--configroot={root}", "--once", "--startup-timeout=0.3")
+    running = start(f"--manifest={tmp_path}/no.yaml", f"--configroot={root}", "--once", "--startup-timeout=2")
 
     assert running.wait() == 125
     assert "there is no such file" in running.wait_for_event("start.failed")["message"]
@@ -204,7 +204,7 @@ def test_without_anything_left_the_start_waits(start: Start, root: Path, kubecon
 def test_without_being_asked_to_the_start_waits(start: Start, left: Path, kubeconfig: Path) -> None:
     """What is left may be old."""
     running = start(
-        f"--kubeconfig={kubeconfig}", "--configmap=app", f"--configroot={left}", "--startup-timeout=1", command=["echo", "run"]
+        f"--kubeconfig={kubeconfig}", "--configmap=app", f"--configroot={left}", "--startup-timeout=5", command=["echo", "run"]
     )
 
     assert running.wait() == 125

@@ -89,7 +89,7 @@ def test_a_reload_that_keeps_failing_ends_in_livez(start: Start, manifest: Manif
     """After --unhealthy-after, if the app does not take the way back either; the next one that works makes it green again."""
     url, _ = http_app(root / "key", 200, 500, 500, 200)
     options = (f"--manifest={manifest(key='one')}", f"--configroot={root}", f"--reload-http={url}", "--reload-interval=0")
-    running = start("--listen=127.0.0.1:0", "--unhealthy-after=0.5", *options)
+    running = start("--listen=127.0.0.1:0", "--unhealthy-after=3", *options)
     address = address_of(running)
     running.wait_for_event("config.applied")
     manifest(key="two")
