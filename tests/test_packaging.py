@@ -120,7 +120,7 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of an environment that holds the wheel and the locked dependencies, and nothing else."""
     folder = tmp_path_factory.mktemp("installed") / "environment"
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    pip = [str(folder / "bin" / "pip"), "install", "--quiet"]
+    pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--retries=10"]
     subprocess.run([*pip, "--require-hashes", "-r", str(REPOSITORY / "requirements.lock")], check=True)
     subprocess.run([*pip, "--no-deps", "--no-index", str(only(built, "*.whl"))], check=True)
     return folder / "bin"
