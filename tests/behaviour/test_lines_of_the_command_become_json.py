@@ -74,7 +74,7 @@ def test_nothing_is_lost_at_the_end(start: Start) -> None:
 
 def test_what_others_still_write_for_a_moment_is_not_lost(start: Start) -> None:
     """A process that the command has left behind holds the pipe, and has a last word; the command's code is ours."""
-    running = start(JSON, command=["sh", "-c", "(sleep 0.4; echo last) & echo first; exit 7"])
+    running = start(JSON, command=["sh", "-c", "(sleep 0.1; echo last) & echo first; exit 7"])
 
     assert running.wait() == 7
     assert [json.loads(line)["message"] for line in running.out.wait_for_end()] == ["first", "last"]
@@ -130,9 +130,9 @@ def test_we_do_not_wait_for_ever_for_others(start: Start) -> None:
 def test_a_reader_that_waits_makes_the_command_wait() -> None:
     """As a plain pipe does: nothing piles up with us, and all of it arrives when he reads on."""
     reading, writing = os.pipe()
+    fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, 4096)  # as long as it is empty
     running = pump(sys.executable, "-c", PRINT.format(times=200), stdout=writing)
     os.close(writing)
-    fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, 4096)
     state = Path(f"/proc/{child_of(running)}/wchan")
     eventually(lambda: "pipe" in state.read_text(), "the command waits for its pipe")
     memory = next(line for line in Path(f"/proc/{running.pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
