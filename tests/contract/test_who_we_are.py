@@ -81,10 +81,11 @@ def test_a_token_that_is_rotated_in_its_file_is_read_again(api: RealApi, app: St
 def test_a_client_certificate_is_enough(api: RealApi, app: StartApp, name: str, tmp_path: Path) -> None:
     """By files, with the authority embedded; no copy of the key stays on the disk."""
     allow(api.client(), name)
-    kubeconfig = api.write_kubeconfig(tmp_path / "reader", certificate=api.client_certificate("reader"), embed_ca=True)
+    certificate, key = api.client_certificate("reader")
+    kubeconfig = api.write_kubeconfig(tmp_path / "reader", certificate=(certificate, key), embed_ca=True)
 
     follow(api, app(kubeconfig=kubeconfig), name)
-    assert list(Path("/tmp").glob("config-supervisor-*")) == []
+    assert files_with(key.read_text()) == []
 
 
 def give_credentials(kubeconfig: Path, **credentials: object) -> Path:
