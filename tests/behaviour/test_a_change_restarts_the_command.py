@@ -105,19 +105,10 @@ def test_a_stop_while_it_is_started_again_ends_all(run: Run, manifest: Manifest)
 
 def test_the_mend_is_not_blamed_for_what_it_mends(run: Run, manifest: Manifest, root: Path, tmp_path: Path) -> None:
     """The command dies of the one before while the mend is checked: it is started on the good one, and the mend has its turn."""
-    may_pass, may_die = tmp_path / "may-pass", tmp_path / "may-die"
-    may_pass.touch()
-    app = f"v=$(cat {root}/key); echo $v; [ $v = bad ] || exec sleep 1000; {until(may_die)}; exit 7"
-    running = run(*doubting(root, may_pass), command=["sh", "-c", app])
-    running.wait_for_event("config.applied")
-    manifest(key="bad")
-    running.out.wait_for("bad")
-    may_pass.unlink()
-    manifest(key="mend")
-    eventually(lambda: (root / "key").read_text() == "mend", "it is published")
-    may_die.touch()
+    app = f"v=$(cat {root}/key); echo $v; [ $v = bad ] || exec sleep 1000; {until(tmp_path / 'may-die')}; exit 7"
+    running = die_while_the_mend_is_checked(run, manifest, root, tmp_path, app)
     running.out.wait_for("one", times=2)
-    may_pass.touch()
+    (tmp_path / "may-pass").touch()
     running.out.wait_for("mend")
 
     assert running.wait_for_event("config.applied", times=3)["live"] == running.events("config.applied")[-1]["revision"]
@@ -128,19 +119,32 @@ def test_the_mend_is_not_blamed_for_what_it_mends(run: Run, manifest: Manifest, 
 
 def test_it_is_not_started_on_the_good_one_for_ever(run: Run, manifest: Manifest, root: Path, tmp_path: Path) -> None:
     """If it dies of that too, while the mend is checked: we end with its code."""
-    may_pass, may_die = tmp_path / "may-pass", tmp_path / "may-die"
+    app = f"cat {root}/key; echo; {until(tmp_path / 'may-die')}; exit 7"
+    running = die_while_the_mend_is_checked(run, manifest, root, tmp_path, app)
+
+    assert running.wait() == 7
+    assert running.out.wait_for_end() == ["one", "bad", "one"]
+
+
+def die_while_the_mend_is_checked(run: Run, manifest: Manifest, root: Path, folder: Path, app: str) -> Running:
+    """Three revisions: `one` is good, `bad` is not taken for a while, and `mend` is live and checked as `may-die` is made.
+
+    It is checked until `may-pass` is there.
+    """
+    may_pass = folder / "may-pass"
     may_pass.touch()
-    running = run(*doubting(root, may_pass), command=["sh", "-c", f"cat {root}/key; echo; {until(may_die)}; exit 7"])
+    confirm = f'--confirm-command=sh -c "! grep -q bad {root}/key"'
+    doubt = (f'--validate=sh -c "{until(may_pass)}"', confirm, "--confirm-within=60", "--settle=0")
+    running = run(*doubt, command=["sh", "-c", app])
+    running.out.wait_for("one")
     running.wait_for_event("config.applied")
     manifest(key="bad")
     running.out.wait_for("bad")
     may_pass.unlink()
     manifest(key="mend")
     eventually(lambda: (root / "key").read_text() == "mend", "it is published")
-    may_die.touch()
-
-    assert running.wait() == 7
-    assert running.out.wait_for_end() == ["one", "bad", "one"]
+    (folder / "may-die").touch()
+    return running
 
 
 @pytest.mark.plain
@@ -148,6 +152,7 @@ def test_one_that_dies_when_it_has_been_taken_is_not_refused(run: Run, manifest:
     """The death that comes while it is written down that all is well is one of the new configuration, which is good."""
     may_die = tmp_path / "may-die"
     running = run(command=["sh", "-c", f"cat {root}/key; echo; {until(may_die)}; exit 7"], environment=faults(tmp_path))
+    running.out.wait_for("one")
     running.wait_for_event("config.applied")
     (tmp_path / "hang").write_text("sync os.rename ..good")
     manifest(key="two")
@@ -166,12 +171,6 @@ def test_one_that_dies_when_it_has_been_taken_is_not_refused(run: Run, manifest:
 def faults(folder: Path) -> dict[str, str]:
     """An environment in which a file `hang` of the folder holds us up."""
     return {"FAULTS": str(folder), "PYTHONPATH": f"{PROGRAMS}/faulty:{PROGRAMS.parent.parent}"}
-
-
-def doubting(root: Path, may_pass: Path) -> list[str]:
-    """Options by which a revision is checked when it is live, as long as a file is not there; `bad` is not taken for a while."""
-    confirm = f'--confirm-command=sh -c "! grep -q bad {root}/key"'
-    return [f'--validate=sh -c "{until(may_pass)}"', confirm, "--confirm-within=60", "--settle=0"]
 
 
 def until(path: Path) -> str:
@@ -203,8 +202,9 @@ def test_a_restart_for_which_there_is_no_descriptor_is_said(
 ) -> None:
     """In one sentence: the command cannot be started again, and we leave."""
     gate = tmp_path / "gate"
-    script = f"trap 'echo asked; while ! test -e {gate}; do sleep 0.02; done; exit' TERM; while :; do sleep 0.02; done"
+    script = f"trap 'echo asked; while ! test -e {gate}; do sleep 0.02; done; exit' TERM; echo up; while :; do sleep 0.02; done"
     running = run(f"--child-logs={how}", "--settle=0", command=["sh", "-c", script])
+    running.out.wait_for("up")
     running.wait_for_event("config.applied")
     manifest(key="two")
     running.out.wait_for("asked")
@@ -224,9 +224,10 @@ def test_a_restart_for_which_there_is_no_descriptor_is_said(
 def test_the_last_words_before_a_restart_that_fails_are_not_lost(run: Run, manifest: Manifest, tmp_path: Path) -> None:
     """They are those of the command before, and nothing comes after them."""
     app = tmp_path / "app"
-    app.write_text(f"#!/bin/sh\ntrap 'rm {app}; seq 20000; exit' TERM\nwhile :; do sleep 0.02; done\n")
+    app.write_text(f"#!/bin/sh\ntrap 'rm {app}; seq 20000; exit' TERM\necho up\nwhile :; do sleep 0.02; done\n")
     app.chmod(0o755)
     running = run("--child-logs=json", "--settle=0", command=[str(app)])
+    running.out.wait_for("up")
     running.wait_for_event("config.applied")
     manifest(key="two")
 
