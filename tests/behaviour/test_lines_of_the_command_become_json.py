@@ -155,6 +155,7 @@ def test_a_reader_that_is_gone_is_gone_for_the_command_too() -> None:
     assert running.wait(20) in {128 + signal.SIGPIPE, 1, 2}, "a shell may see the signal or the error"
 
 
+@pytest.mark.plain
 def test_what_memory_is_too_short_for_passes_as_it_is() -> None:
     """Such a chunk, and nothing else: the command does not wait for ever, and what follows is JSON."""
     one_heap = {**os.environ, "MALLOC_ARENA_MAX": "1"}  # glibc keeps more for other threads than our limit leaves
@@ -178,7 +179,7 @@ def test_what_memory_is_too_short_for_passes_as_it_is() -> None:
 
     assert running.returncode == 0
     *raw, last = out.split(b"\n")[:-1]
-    assert raw == [b""] * 2**16
+    assert (len(raw), any(raw)) == (2**16, False)  # not the list itself, which would take a minute to be shown
     assert json.loads(last)["message"] == ""
 
 
