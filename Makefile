@@ -26,7 +26,7 @@ run: .venv/ready  ## run a small app under the supervisor, and reload it when yo
 	$(BIN)/python -m supervisor --manifest=$(EXAMPLE) --configroot="$$root/config" -- \
 		$(BIN)/python examples/greeter.py "$$root/config"
 
-test: .venv/ready  ## the default tests: under three minutes
+test: .venv/ready  ## the default tests: about three minutes
 	$(PYTEST) -m "not slow and not apps"
 
 test-slow: .venv/ready  ## what the default tests leave out, but for the faults

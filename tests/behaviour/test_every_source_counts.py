@@ -213,7 +213,7 @@ def test_a_bomb_and_an_unset_variable_are_refused(start: Start, root: Path, tmp_
     path = write(tmp_path / "app.yaml", "app", a="1")
     running = start(f"--manifest={path}", f"--configroot={root}", "--expand", "--gunzip", "--reload-interval=0")
     become(running, root, {"a": "1"})
-    bomb = base64.b64encode(gzip.compress(b"\0" * 2**30)).decode()
+    bomb = base64.b64encode(gzip.compress(b"\0" * 2**28)).decode()
     for data, reason in [
         ({"binaryData": {"a.gz": bomb}}, "larger than 64 MiB"),
         ({"data": {"a": "$(NO_SUCH)"}}, "$(NO_SUCH) in line 1"),
