@@ -109,6 +109,15 @@ def kill_all(process: subprocess.Popen[bytes]) -> None:
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        eventually(lambda: all(state(pid) in "ZX" for pid in left), "none of them writes any more")
+
+
+def state(pid: int) -> str:
+    """Of a process, as the kernel names it; X: it is not there any more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
 
 
 def descendants(pid: int) -> list[int]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Manifest, Start, needs_root
-from tests.running import AS_PID1, PROGRAMS, descendants, eventually, pids_with, program
+from tests.running import AS_PID1, PROGRAMS, descendants, eventually, pids_with, program, state
 
 Result = dict[str, Any]
 
@@ -95,14 +95,6 @@ def test_a_hook_that_ends_when_the_command_starts_is_heard_of(
 
     assert running.wait_for_event("config.applied")["message"] == "the configuration is live"
     assert not [pid for pid in descendants(running.pid) if state(pid) == "Z"]
-
-
-def state(pid: int) -> str:
-    """Of a process, as the kernel names it; X: it is not there any more."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return "X"
 
 
 @pytest.mark.parametrize("free", [2, 3])

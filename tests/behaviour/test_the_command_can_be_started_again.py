@@ -6,13 +6,12 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import needs_root
-from tests.running import AS_PID1, Lines, descendants, eventually, kill_all, program
+from tests.running import AS_PID1, Lines, descendants, eventually, kill_all, program, state
 
 Restarting = tuple["subprocess.Popen[bytes]", Lines]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -136,9 +135,4 @@ def test_orphans_are_reaped_throughout(start: Callable[..., Restarting]) -> None
 
 def zombies(pid: int) -> list[int]:
     """The descendants of a process that nobody has waited for."""
-    found = []
-    for child in descendants(pid):
-        with suppress(FileNotFoundError, ProcessLookupError):  # it was reaped meanwhile
-            if ") Z " in Path(f"/proc/{child}/stat").read_text():
-                found.append(child)
-    return found
+    return [child for child in descendants(pid) if state(child) == "Z"]
