@@ -28,7 +28,7 @@ class Ledger:
         self._tree = tree
         self._remembers = remembers
         self._lock = Lock()
-        self._is_held = False
+        self._is_held: bool | None = None  # None: nobody has asked for that
         self._refusal = tree.refusal if remembers and tree.good else None
 
     @property
@@ -154,8 +154,9 @@ class Ledger:
             self._tree.prune()
 
     def hold(self) -> Staged | None:
-        """From here on nobody else publishes or judges. Returns what is good. Called by the main thread."""
-        self._is_held = self._lock.acquire(timeout=_HOLD_S)
+        """From here on nobody else publishes or judges. Returns what is good. Called by the main thread, perhaps twice."""
+        if self._is_held is None:
+            self._is_held = self._lock.acquire(timeout=_HOLD_S)
         return self._tree.good
 
     def take_back(self, refusal: Refusal) -> None:
@@ -174,4 +175,5 @@ class Ledger:
 
     def release(self) -> None:
         """Let others go on after `hold`; without it, the folder is left as it is for good."""
+        self._is_held = None
         self._lock.release()

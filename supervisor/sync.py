@@ -53,7 +53,6 @@ class Sync:
         self._report = report
         self._serial = 0
         self._let_go_at = inf
-        self._is_open = True
         self._ledger = Ledger(tree, remembers=settings.safety.rollback)
         self._transaction = Transaction(
             settings,
@@ -86,14 +85,11 @@ class Sync:
 
         Returns whether to start the command again; if not, the folder is left as it is now for good.
         """
-        self._is_open = self._transaction.command_ended(code)
-        return self._is_open
+        return self._transaction.command_ended(code)
 
     def close(self) -> None:
         """Leave the folder as it is for good, after what is just being published. Called by the main thread, before it leaves."""
-        if self._is_open:
-            self._is_open = False
-            self._ledger.hold()  # if that takes too long, the next run puts it right
+        self._ledger.hold()  # if that takes too long, the next run puts it right
 
     def _start_with_last(self) -> None:
         """Until it is known what is wanted, do with what an earlier run left: what the app took last, or else what is live."""
