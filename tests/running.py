@@ -32,6 +32,12 @@ def program(name: str, *arguments: str) -> list[str]:
     return [sys.executable, str(PROGRAMS / f"{name}.py"), *arguments]
 
 
+def begun_by(name: str, **variables: object) -> dict[str, str]:
+    """An environment in which Python begins with the sitecustomize of one of tests/programs, which may read these variables."""
+    texts = {variable: str(value) for variable, value in variables.items()}
+    return {"PYTHONPATH": f"{PROGRAMS / name}:{PROGRAMS.parent.parent}", **texts}
+
+
 def eventually(condition: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
     """The first true value of a condition, looked at again and again. Fails after the deadline."""
     end = time.monotonic() + deadline_s

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Manifest, Start, needs_root
-from tests.running import PROGRAMS, Running, eventually, program
+from tests.running import Running, begun_by, eventually, program
 
 Run = Callable[..., Running]
 
@@ -151,7 +151,9 @@ def die_while_the_mend_is_checked(run: Run, manifest: Manifest, root: Path, fold
 def test_one_that_dies_when_it_has_been_taken_is_not_refused(run: Run, manifest: Manifest, root: Path, tmp_path: Path) -> None:
     """The death that comes while it is written down that all is well is one of the new configuration, which is good."""
     may_die = tmp_path / "may-die"
-    running = run(command=["sh", "-c", f"cat {root}/key; echo; {until(may_die)}; exit 7"], environment=faults(tmp_path))
+    running = run(
+        command=["sh", "-c", f"cat {root}/key; echo; {until(may_die)}; exit 7"], environment=begun_by("faulty", FAULTS=tmp_path)
+    )
     running.out.wait_for("one")
     running.wait_for_event("config.applied")
     (tmp_path / "hang").write_text("sync os.rename ..good")
@@ -166,11 +168,6 @@ def test_one_that_dies_when_it_has_been_taken_is_not_refused(run: Run, manifest:
     assert running.out.wait_for_end() == ["one", "two"]
     assert (root / "key").read_text() == (root / "..good/key").read_text() == "two"
     assert not (root / "..refused").exists()
-
-
-def faults(folder: Path) -> dict[str, str]:
-    """An environment in which a file `hang` of the folder holds us up."""
-    return {"FAULTS": str(folder), "PYTHONPATH": f"{PROGRAMS}/faulty:{PROGRAMS.parent.parent}"}
 
 
 def until(path: Path) -> str:

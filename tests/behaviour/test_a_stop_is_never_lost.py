@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import Manifest, Start, needs_root
 from tests.inits import Init, every_init
-from tests.running import PROGRAMS, eventually, program, soon_s
+from tests.running import begun_by, eventually, program, soon_s
 
 PID1_OR_NOT = [pytest.param(True, marks=needs_root, id="pid1"), pytest.param(False, id="child")]
 
@@ -165,7 +165,7 @@ def test_what_is_being_published_comes_to_its_end(
         *(f"--manifest={manifest(**dict.fromkeys(names, 'old'))}", f"--configroot={root}", "--layout=files", "--settle=0"),
         *([] if command else ["--reload-interval=0"]),
         command=command,
-        environment={"FAULTS": str(tmp_path), "PYTHONPATH": f"{PROGRAMS}/faulty:{PROGRAMS.parent.parent}"},
+        environment=begun_by("faulty", FAULTS=tmp_path),
     )
     running.wait_for_event("config.applied")
     manifest(**dict.fromkeys(names, "new"))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Manifest, Start, needs_root
-from tests.running import AS_PID1, PROGRAMS, descendants, eventually, pids_with, program, state
+from tests.running import AS_PID1, begun_by, descendants, eventually, pids_with, program, state
 
 Result = dict[str, Any]
 
@@ -83,8 +83,7 @@ def test_a_hook_that_ends_when_the_command_starts_is_heard_of(
     before.wait_for_event("config.applied")
     before.stop()
     (tmp_path / "manifest.yaml").unlink()
-    path = f"{PROGRAMS}/late_to_wait:{PROGRAMS.parent.parent}"
-    environment = {"GO": f"{tmp_path}/go", "WAITS": f"{tmp_path}/waits", "PYTHONPATH": path}
+    environment = begun_by("late_to_wait", GO=tmp_path / "go", WAITS=tmp_path / "waits")
     running = start(*options, command=["sleep", "60"], environment=environment)
     eventually((tmp_path / "waits").exists, "it waits for the first configuration")
     manifest(key="1")

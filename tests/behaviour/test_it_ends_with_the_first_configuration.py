@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Manifest, Start, needs_root
-from tests.running import DEADLINE_S, PROGRAMS, SUPERVISOR, eventually, kill_all, program
+from tests.running import DEADLINE_S, SUPERVISOR, begun_by, eventually, kill_all, program
 from tests.stand_ins.api import StandInApi
 
 
@@ -96,7 +96,7 @@ def test_what_comes_before_the_command_is_not_begun(
     """Here a log that nobody reads keeps it for a moment, and what comes in that could not be finished."""
     path = manifest(a="1")
     (tmp_path / "hang").write_text("sync os.rename 'z'")
-    faults = {"FAULTS": str(tmp_path), "PYTHONPATH": f"{PROGRAMS}/faulty:{PROGRAMS.parent.parent}"}
+    faults = begun_by("faulty", FAULTS=tmp_path)
     options = [f"--manifest={path}", f"--configroot={root}", "--once", "--layout=files", "--reload-interval=0", "--settle=0"]
     process = subprocess.Popen([*SUPERVISOR, *options, "--", "true"], stderr=full_pipe[1], env={**os.environ, **faults})
     try:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Start
-from tests.running import PROGRAMS, SUPERVISOR, eventually, kill_all, program
+from tests.running import SUPERVISOR, begun_by, eventually, kill_all, program, state
 
 JSON = "--child-logs=json"
 # So many lines of 100 bytes are written as fast as they are taken.
@@ -89,7 +89,7 @@ def test_a_reader_who_is_slow_at_the_end_gets_it_all() -> None:
     running.send_signal(signal.SIGSTOP)  # so that the pump finds the pipe full
     assert running.stdin
     running.stdin.close()
-    eventually(lambda: ") Z " in Path(f"/proc/{child}/stat").read_text(), "the command has ended")
+    eventually(lambda: state(child) == "Z", "the command has ended")
     running.send_signal(signal.SIGCONT)
     with os.fdopen(reading, "rb", buffering=0) as pipe:
         lines = b""
@@ -201,8 +201,8 @@ def test_our_own_lines_stay_whole_between_those_of_the_command() -> None:
 @pytest.mark.plain
 def test_no_line_of_python_comes_between_them(start: Start) -> None:
     """Of a fork that begins while a thread of ours imports what has hooks for forks."""
-    path = f"{PROGRAMS}/forked_beside_import:{PROGRAMS.parent.parent}"
-    running = start("--log-level=debug", "--log-format=json", command=["true"], environment={"PYTHONPATH": path})
+    environment = begun_by("forked_beside_import")
+    running = start("--log-level=debug", "--log-format=json", command=["true"], environment=environment)
 
     assert running.wait() == 0
     events = [json.loads(line)["event"] for line in running.err.wait_for_end()]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Start
-from tests.running import PROGRAMS, SUPERVISOR, Lines, kill_all, program
+from tests.running import SUPERVISOR, Lines, begun_by, kill_all, program
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
@@ -91,8 +91,8 @@ def test_a_line_that_the_pipe_takes_wakes_no_thread(start: Start) -> None:
 @pytest.mark.plain
 def test_a_line_that_fails_is_dropped_and_counted(start: Start) -> None:
     """Of want of memory, as here: it is one line, and the next one tells."""
-    path = f"{PROGRAMS}/short_of_memory:{PROGRAMS.parent.parent}"
-    running = start("--log-level=debug", "--log-format=json", command=["true"], environment={"PYTHONPATH": path})
+    environment = begun_by("short_of_memory")
+    running = start("--log-level=debug", "--log-format=json", command=["true"], environment=environment)
 
     assert running.wait() == 0
     running.err.wait_for_end()

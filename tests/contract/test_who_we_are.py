@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import Start, needs_root
 from tests.contract.conftest import App, in_a_pod
-from tests.running import PROGRAMS, Running, eventually, program
+from tests.running import Running, begun_by, eventually, program
 from tests.stand_ins.real_api import RealApi
 from tests.stand_ins.rights import allow
 
@@ -100,7 +100,7 @@ def faults(tmp_path: Path, **faults: str) -> dict[str, str]:
     """The environment of a program with these faults."""
     for name, fault in faults.items():
         (tmp_path / name).write_text(fault)
-    return {"FAULTS": str(tmp_path), "PYTHONPATH": f"{PROGRAMS}/faulty:{PROGRAMS.parent.parent}"}
+    return begun_by("faulty", FAULTS=tmp_path)
 
 
 def files_with(key: str) -> list[Path]:

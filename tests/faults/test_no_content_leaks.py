@@ -16,7 +16,7 @@ from tests.asking import ask
 from tests.conftest import HttpApp, Start
 from tests.faults.conftest import Tried
 from tests.manifests import METADATA, put
-from tests.running import CANARY, PROGRAMS, Running, descendants, program
+from tests.running import CANARY, Running, begun_by, descendants, program
 from tests.side import side
 
 WHAT, NOWHERE = "a value that only objects hold, looked for after every fault", "in no log, answer, argument or file but its own"
@@ -93,7 +93,7 @@ def test_what_is_wrong_is_said_without_it(
 
 def test_a_crash_is_said_without_it(follow: Callable[..., Running], root: Path, tmp_path: Path, tried: Tried) -> None:
     """Where it was, and which kind of error; the error's text may hold anything."""
-    faults = {"FAULTS": str(tmp_path), "PYTHONPATH": f"{PROGRAMS}/faulty:{PROGRAMS.parent.parent}"}
+    faults = begun_by("faulty", FAULTS=tmp_path)
     running = follow(f"{HEAD}stringData: {{key: {CANARY}-1}}\n", environment=faults)
     running.wait_for_event("config.applied")
     (tmp_path / "crash").write_text("sync os.rename ..data")

@@ -10,9 +10,7 @@ import pytest
 from tests.asking import ask, wait_for_status
 from tests.conftest import Manifest, Start
 from tests.faults.conftest import Tried
-from tests.running import PROGRAMS, Running, eventually, program
-
-REPOSITORY = PROGRAMS.parent.parent
+from tests.running import Running, begun_by, eventually, program
 
 
 @pytest.fixture
@@ -25,7 +23,7 @@ def faulty(start: Start, manifest: Manifest, root: Path, tmp_path: Path) -> Call
             *(f"--manifest={tmp_path}/manifest.yaml", f"--configroot={root}", "--reload-interval=0", "--settle=0"),
             *(f"--listen=unix:{tmp_path}/socket", *options),
             command=program("show_config", f"{root}/key"),
-            environment={"FAULTS": str(tmp_path), "PYTHONPATH": f"{PROGRAMS}/faulty:{REPOSITORY}"},
+            environment=begun_by("faulty", FAULTS=tmp_path),
         )
         running.out.wait_for("^started '1'$")
         running.wait_for_event("config.applied")
