@@ -157,9 +157,13 @@ PROFILES: dict[str, Profile] = {
         "parent": {"--reload-restart": "true"},
         "sidecar": None,
     },
-    # Caddy manual, "Command Line": caddy reload asks the admin API, and exits with 1 if it says no.
+    # Caddy manual, "Command Line": caddy reload asks the admin API, and exits with 1 if it says no. Since 2.6 it opens its
+    # ports anew with SO_REUSEPORT, and the kernel resets what waits at the old ones, unless it may move it (Linux, ip-sysctl).
     "caddy": {
-        "hint": "names of imported files have to be relative. Its admin API must be on",
+        "hint": (
+            "names of imported files have to be relative. Its admin API must be on. A reload resets connections that it has not "
+            "accepted yet, unless the pod's network has `net.ipv4.tcp_migrate_req=1` (Linux 5.14)"
+        ),
         "options": {
             "--validate": "caddy validate --adapter caddyfile --config {}/Caddyfile",
             "--reload-command": "caddy reload --adapter caddyfile --config {root}/Caddyfile",

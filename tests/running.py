@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import shlex
 import signal
 import subprocess
@@ -115,7 +116,19 @@ def kill_all(process: subprocess.Popen[bytes]) -> None:
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        eventually(lambda: all(state(pid) in "ZX" for pid in left), "none of them writes any more")
+        eventually(lambda: all(has_ended(pid) for pid in left), "none of them writes any more")
+
+
+def has_ended(pid: int) -> bool:
+    """Whether all threads of a process have: it can be a zombie, as its first thread, while another one still writes."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([process], [], [], 0)[0])  # pidfd_open(2)
+    finally:
+        os.close(process)
 
 
 def state(pid: int) -> str:

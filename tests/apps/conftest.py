@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import http.client
 import os
 import shutil
 import socket
+import struct
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
@@ -115,6 +119,8 @@ class App:
     has_check: bool = True
     costs: str = ""
     """Why a plain reload of it turns visitors away; empty: it turns nobody away."""
+    sysctl: str = ""
+    """The setting of the network without which it does; as NAME=VALUE."""
 
 
 class Site:
@@ -152,17 +158,37 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
+@contextmanager
+def network_with(sysctl: str) -> Iterator[None]:
+    """A network of its own for this thread and all that it starts; see unshare(2), sysctl(8), netdevice(7)."""
+    libc, new_network = ctypes.CDLL(None, use_errno=True), 0x40000000
+    with Path("/proc/thread-self/ns/net").open("rb") as before:
+        assert libc.unshare(new_network) == 0, os.strerror(ctypes.get_errno())
+        try:
+            with socket.socket() as any_socket:
+                up = struct.pack("16sH14x", b"lo", 1)
+                fcntl.ioctl(any_socket, 0x8914, up)
+            name, _, value = sysctl.partition("=")
+            Path("/proc/sys", *name.split(".")).write_text(value)
+            yield
+        finally:
+            assert libc.setns(before.fileno(), new_network) == 0, os.strerror(ctypes.get_errno())
+
+
 @pytest.fixture
-def site(start: Start, folder: Path) -> Callable[[App], Site]:
+def site(start: Start, folder: Path) -> Iterator[Callable[[App], Site]]:
     """Make a place for an app. The test is skipped if the app is not installed."""
+    with ExitStack() as stack:
 
-    def make(app: App) -> Site:
-        program = next(word for word in app.command if not word.startswith("-"))
-        if not shutil.which(program):
-            pytest.skip(f"no {app.profile}")
-        return Site(app, start, folder)
+        def make(app: App) -> Site:
+            program = next(word for word in app.command if not word.startswith("-"))
+            if not shutil.which(program):
+                pytest.skip(f"no {app.profile}")
+            if app.sysctl:
+                stack.enter_context(network_with(app.sysctl))
+            return Site(app, start, folder)
 
-    return make
+        yield make
 
 
 @pytest.fixture

@@ -166,7 +166,8 @@ def caddy(folder: Path) -> App:
 
     command = ["caddy", "run", "--config", f"{folder}/config/Caddyfile", "--adapter", "caddyfile"]
     reload = f"--reload-command=caddy reload --adapter caddyfile --config {folder}/config/Caddyfile --address localhost:{admin}"
-    return App("caddy", command, files, lambda: get(port), [reload], {"HOME": str(folder)})
+    sysctl = "net.ipv4.tcp_migrate_req=1"
+    return App("caddy", command, files, lambda: get(port), [reload], {"HOME": str(folder)}, sysctl=sysctl)
 
 
 def unbound(folder: Path) -> App:

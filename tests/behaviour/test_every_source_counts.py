@@ -34,7 +34,7 @@ def files(root: Path) -> dict[str, str]:
         for name in names:
             path = Path(folder, name)
             if not name.startswith(".."):
-                with suppress(FileNotFoundError):  # it is gone meanwhile
+                with suppress(FileNotFoundError, IsADirectoryError):  # gone meanwhile, or its link leads to a folder now
                     found[str(path.relative_to(root))] = path.read_text()
     return found
 
