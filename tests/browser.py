@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import websocket
 
-from tests.running import DEADLINE_S, eventually
+from tests.running import DEADLINE_S, eventually, kill_all
 
 CHROMIUM = shutil.which("chromium")
 _FLAGS = (
@@ -43,8 +43,7 @@ class Browser:
 
     def __exit__(self, *_: object) -> None:
         self._socket.close()
-        self._process.kill()
-        self._process.wait()
+        kill_all(self._process)
 
     def call(self, method: str, **parameters: Any) -> Any:
         """Call a method of the protocol and return its result."""
