@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from tests.asking import address_of, ask
@@ -45,10 +46,11 @@ def test_the_time_from_the_change_to_the_app_is_measured(client: Client, app: St
     running = app("--listen=127.0.0.1:0")
     running.wait_until_started_with("1")
     first = samples(running.running)["config_supervisor_config_change_to_live_seconds_count"]
+    began_s = int(time.time())
     client.replace("ConfigMap", "default", name, {"key": "2"})
     running.wait_until_told("2")
     counted = "config_supervisor_config_change_to_live_seconds_count"
     eventually(lambda: samples(running.running)[counted] == 1, "the change is counted")
 
     assert first == 0
-    assert samples(running.running)["config_supervisor_config_change_to_live_seconds_sum"] < 5
+    assert 0 < samples(running.running)["config_supervisor_config_change_to_live_seconds_sum"] < time.time() - began_s
