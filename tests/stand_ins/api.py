@@ -266,7 +266,7 @@ class _Store:
     def _commit(self, place: _Place, after: Object | None) -> Object:
         before = self._objects.pop(place, None)
         if after is not None:
-            after = self._objects[place] = _versioned(after, self._version + 1)
+            after = self._objects[place] = _versioned(_written(after), self._version + 1)
         self._history.append((place, before, after))
         self._changed.notify_all()
         return after or {}
@@ -372,6 +372,15 @@ def _head(kind: str, version: int, **metadata: object) -> Object:
     return {"kind": kind, "apiVersion": "v1", "metadata": {"resourceVersion": str(version), **metadata}}
 
 
+def _written(found: Object) -> Object:
+    """An object with the moment of its last change, in one entry; a real server has one for each writer."""
+    return {**found, "metadata": {**found["metadata"], "managedFields": [{"operation": "Update", "time": _now()}]}}
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
 def _versioned(found: Object, version: int) -> Object:
     return {**found, "metadata": {**found["metadata"], "resourceVersion": str(version)}}
 
@@ -435,9 +444,9 @@ def _merged(old: Any, patch: Any) -> Any:
 
 def _completed(place: _Place, given: Object, before: Object | None) -> Object:
     """An object with what the server adds, and without what is empty, as Go writes it."""
-    born = {"uid": str(uuid.uuid4()), "creationTimestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    born = {"uid": str(uuid.uuid4()), "creationTimestamp": _now()}
     old = before["metadata"] if before else born
-    kept = {part: old[part] for part in ("uid", "creationTimestamp", "resourceVersion") if part in old}
+    kept = {part: old[part] for part in ("uid", "creationTimestamp", "resourceVersion", "managedFields") if part in old}
     metadata = {**given["metadata"], "name": place[2], "namespace": place[1], **kept}
     usual = {"kind": _KINDS[place[0]], "apiVersion": "v1"} | ({"type": "Opaque"} if place[0] == "secrets" else {})
     parts = {**usual, **given, "metadata": {part: value for part, value in metadata.items() if value}}

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from itertools import count, islice
 from pathlib import Path
 
@@ -95,6 +96,23 @@ def test_list_of_one_object_before_and_after_its_creation(client: Client, ns: st
     assert [(item["metadata"]["name"], version_of(item)) for item in after["items"]] == [("app", version)]
     assert "kind" not in after["items"][0], "items of a list do not say what they are"
     assert int(version_of(before)) < int(version) <= int(version_of(after))
+
+
+def test_an_object_tells_when_it_was_changed_last(client: Client, ns: str) -> None:
+    """To the second, in UTC; a replacement by the same is no change."""
+    client.create("ConfigMap", ns, "app", {"n": "1"})
+
+    def changed_at_s() -> float:
+        entries = client.list("ConfigMap", ns, "app")["items"][0]["metadata"]["managedFields"]
+        return max(datetime.fromisoformat(entry["time"]).timestamp() for entry in entries)
+
+    created_s = changed_at_s()
+    eventually(lambda: time.time() >= created_s + 1)
+    client.replace("ConfigMap", ns, "app", {"n": "1"})
+    same_s = changed_at_s()
+    client.replace("ConfigMap", ns, "app", {"n": "2"})
+
+    assert same_s == created_s < changed_at_s() <= time.time()
 
 
 def test_watch_of_create_change_delete_and_create(client: Client, ns: str) -> None:
