@@ -56,6 +56,7 @@ def test_a_plain_init_is_ready_when_its_command_runs(start: Start) -> None:
     running = start("--listen=127.0.0.1:0", command=program("show_signals"))
     running.out.wait_for("ready")
 
+    wait_for_status(address_of(running), "/readyz", 200)  # the command may be faster than we know that it runs
     assert set(statuses(address_of(running)).values()) == {200}
 
 
@@ -153,7 +154,7 @@ def test_it_listens_where_it_is_told_to(start: Start, where: str) -> None:
     address = address_of(running)
     running.out.wait_for("ready")
 
-    assert ask(address, "/readyz").status == 200
+    wait_for_status(address, "/readyz", 200)
     if where == ":0":
         assert ask(f"[::1]{address}", "/readyz").status == 200
 
@@ -163,7 +164,7 @@ def test_it_listens_on_a_socket_in_the_file_system(start: Start, tmp_path: Path)
     where = f"unix:{tmp_path}/probe.sock"
     first = start(f"--listen={where}", command=program("show_signals"))
     first.out.wait_for("ready")
-    status = ask(where, "/readyz").status
+    wait_for_status(where, "/readyz", 200)
     second = start(f"--listen={where}", command=program("show_signals"))
     code = second.wait()
     (orphan,) = first.child_pids()
@@ -172,8 +173,9 @@ def test_it_listens_on_a_socket_in_the_file_system(start: Start, tmp_path: Path)
     os.kill(orphan, signal.SIGKILL)
     third = start(f"--listen={where}", command=program("show_signals"))
     third.out.wait_for("ready")
+    wait_for_status(where, "/readyz", 200)
 
-    assert (status, code, ask(where, "/readyz").status) == (200, 125, 200)
+    assert code == 125
 
 
 def test_a_port_that_is_taken_is_a_clear_error(start: Start) -> None:

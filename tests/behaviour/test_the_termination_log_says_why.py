@@ -77,13 +77,13 @@ def test_a_start_that_is_not_possible(start: Start, root: Path, tmp_path: Path, 
     """No command, and no configuration."""
     start(f"--termination-log={log}", command=["/no/such/command"]).wait()
     no_command = said(log)
-    late = (f"--manifest={tmp_path}/later.yaml", f"--configroot={root}", "--startup-timeout=2")
+    late = (f"--manifest={tmp_path}/later.yaml", f"--configroot={root}", "--startup-timeout=4")
     code = start(f"--termination-log={log}", *late, command=["true"]).wait()
 
     assert no_command["exit_code"] == 127
     assert "no such command" in no_command["cause"]
     assert code == 125
-    assert said(log)["cause"].startswith("no configuration after 2 s (--startup-timeout): cannot read")
+    assert said(log)["cause"].startswith("no configuration after 4 s (--startup-timeout): cannot read")
 
 
 def test_a_long_reason_is_cut(start: Start, manifest: Manifest, root: Path, log: Path) -> None:

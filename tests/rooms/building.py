@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 
 from supervisor.model import ConfigObject, File, Origin, Snapshot
 from supervisor.tree import Tree
+from tests.running import DEADLINE_S
 
 REPOSITORY = Path(__file__).parent.parent.parent
 APP = Origin("ConfigMap", "", "app")
-DEADLINE_S = 10.0
 
 T = TypeVar("T")
 

@@ -4,12 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from supervisor import notify
 from supervisor.errors import SourceError
 from supervisor.notify import Watch
 from supervisor.source.folder import FolderSource
@@ -191,7 +195,11 @@ def test_nothing_stays_open(file: Path) -> None:
     """A watch is made again after each change."""
 
     def instances() -> int:  # not all descriptors: pipes of tests before this one may be closed meanwhile
-        return sum("inotify" in os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.is_symlink())
+        found = 0
+        for path in Path("/proc/self/fd").iterdir():
+            with suppress(FileNotFoundError):
+                found += "inotify" in os.readlink(path)
+        return found
 
     before = instances()
     for below in (False, True):
@@ -328,31 +336,31 @@ class Listener:
             self.heard.append(str(heard) if isinstance(heard, SourceError) else dict(heard[0].data))
 
 
-@pytest.fixture
-def listener(file: Path) -> Listener:
-    """Somebody who has heard what the folder holds at first: nothing."""
+def test_a_burst_of_edits_is_one_word(file: Path) -> None:
+    """Two hundred files, written one after the other, in new folders too. A pause of the writer is the end of one."""
     listener = Listener(file.parent)
-    eventually(lambda: listener.heard == [{}], "the first word")
-    return listener
-
-
-def test_a_burst_of_edits_is_one_word(file: Path, listener: Listener) -> None:
-    """Two hundred files, written one after the other, in new folders too."""
+    eventually(lambda: listener.heard == [{}], "the first word: nothing")
+    moments = [time.monotonic()]
     for number in range(200):
         put(file.parent / f"d{number % 3}/f{number}", str(number))
+        moments.append(time.monotonic())
     eventually(lambda: isinstance(listener.heard[-1], dict) and len(listener.heard[-1]) == 200, "all of them")
 
-    assert listener.heard[0] == {}
-    assert len(listener.heard) <= 3, "on a busy machine the writer itself may pause"
+    pauses = sum(later - earlier > notify._QUIET_S / 2 for earlier, later in pairwise(moments))
+    noisy = int((moments[-1] - moments[0]) / notify._NOISE_S)  # times that it was not waited for quiet any longer
+    assert len(listener.heard) <= 2 + pauses + noisy
 
 
-def test_every_state_of_a_mounted_configmap_is_one_word(file: Path, listener: Listener) -> None:
+def test_every_state_of_a_mounted_configmap_is_one_word(file: Path) -> None:
     """Of one revision, however fast they come; the last one gets through."""
     mount = Mount(file.parent)
-    for number in range(100):
+    mount.write({"a": "0"})
+    listener = Listener(file.parent)
+    eventually(lambda: listener.heard == [{"a": b"0"}], "the first word")
+    for number in range(1, 100):
         mount.write({name: str(number) for name in ("a", "b", f"c{number}")})
     eventually(lambda: listener.heard[-1] == {"a": b"99", "b": b"99", "c99": b"99"}, "the last state")
 
-    for word in listener.heard[1:]:
+    for word in listener.heard:
         assert isinstance(word, dict), word
         assert len(set(word.values())) == 1, "two revisions in one word"

@@ -198,8 +198,8 @@ def test_the_status_is_the_answer_even_if_the_body_never_ends(serve: Callable[..
     """Cut at the end of its time."""
     began = time.monotonic()
 
-    assert deliver(serve(drip_body).url, timeout_s=1) is None
-    assert time.monotonic() - began < 3
+    assert deliver(serve(drip_body).url, timeout_s=2) is None
+    assert time.monotonic() - began < 5
 
 
 def test_other_statuses_can_be_a_yes(serve: Callable[..., Server]) -> None:

@@ -20,12 +20,12 @@ def test_nobody_waits_while_all_is_well() -> None:
 def test_in_trouble_one_goes_in_a_second() -> None:
     """Whoever asks."""
     turns = Turns()
-    turns.wait()
-    turns.failed()
     began = time.monotonic()
     turns.wait()
+    turns.failed()
+    turns.wait()
 
-    assert time.monotonic() - began > 0.9
+    assert time.monotonic() - began >= 1
 
 
 def test_when_one_succeeds_all_go_on() -> None:
