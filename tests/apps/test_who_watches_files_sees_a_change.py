@@ -170,8 +170,10 @@ def test_it_is_woken_also_when_the_program_was_killed_before(start: Start, manif
         events = inotifywait(watch, root / "key")
         manifest(key="1")
         running.out.wait_for("^reloaded .* '1'$")
-        os.kill(running.pid, signal.SIGKILL)
+        (orphan,) = running.child_pids()
+        running.send(signal.SIGKILL)
         running.wait()
+        os.kill(orphan, signal.SIGKILL)
     assert not [line for line in events.all() if "DELETE" in line], "killed too late: it was woken already"
     start(*options, command=program("show_config", f"{root}/key"))
     events.wait_for("^DELETE_SELF")
