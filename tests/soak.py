@@ -117,7 +117,7 @@ class Follower:
             len(list((own / "task").iterdir())),
             sum("inotify" in target for target in targets),
             self._zombies(),
-            sum(1 for _ in self._root.rglob("*")),
+            sum(len(folders) + len(names) for _, folders, names in os.walk(self._root)),  # some may go meanwhile
         )
 
     def _zombies(self) -> int:
@@ -184,8 +184,9 @@ class Soak:
             self._restarted.fill()
         elif name == "command killed":
             pid = self._restarted.command()
-            if pid:
-                os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just been restarted
+                if pid:
+                    os.kill(pid, signal.SIGKILL)
         elif name == "storm of HUP":
             for _ in range(500):
                 self._steady.running.send(signal.SIGHUP)

@@ -10,10 +10,11 @@ import yaml
 
 from tests.checkout import README
 from tests.conftest import HttpApp, Start, needs_root
-from tests.contract.conftest import in_a_pod
+from tests.contract.conftest import in_a_pod, pod_user
 from tests.running import Running, program
 from tests.stand_ins.client import ApiError, Client, Object
 from tests.stand_ins.real_api import RealApi
+from tests.stand_ins.rights import wait_until_known
 
 SIDECAR_2016 = """
 - name: config-controller
@@ -75,14 +76,16 @@ def apply(client: Client, document: Object) -> None:
             raise
 
 
-def allow(client: Client, name: str) -> None:
+def allow(api: RealApi, name: str) -> None:
     """Apply what the README says about rights, for the ConfigMap of this name."""
-    for document in RIGHTS:
-        renamed: Object = yaml.safe_load(yaml.safe_dump(document).replace("app-config", f"{name}-config"))
-        for rule in renamed.get("rules", []):
+    text = yaml.safe_dump_all(RIGHTS).replace("app-config", f"{name}-config")
+    documents: list[Object] = list(yaml.safe_load_all(text))
+    for document in documents:
+        for rule in document.get("rules", []):
             assert rule["resourceNames"] == ["app"]
             rule["resourceNames"] = [name]
-        apply(client, renamed)
+        apply(api.client(), document)
+    wait_until_known(pod_user(api), next(document for document in documents if document["kind"] == "Role"))
 
 
 class Pod:
@@ -93,7 +96,7 @@ class Pod:
         self._client = api.client()
         self._name = name
         self._file = file
-        allow(self._client, name)
+        allow(api, name)
         self._client.apply("ConfigMap", "production", name, {file: "one"})
 
     def run(self, start: Start, folder: Path, words: list[str], here: dict[str, str]) -> Running:

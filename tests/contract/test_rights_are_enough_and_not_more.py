@@ -197,10 +197,11 @@ def test_the_event_of_a_change_that_killed_the_command_is_not_lost(
 ) -> None:
     """We leave at once when the command has died of it, but for the moment that the Event takes."""
     client.create("ConfigMap", "default", name, {"key": "good"})
-    options = (kubeconfig(api, tmp_path), f"--configmap={name}", f"--configroot={root}", "--events", "--settle=0.5")
+    options = (kubeconfig(api, tmp_path), f"--configmap={name}", f"--configroot={root}", "--events", "--settle=0")
+    until_death = (f"--confirm-command=sh -c '! grep -q bad {root}/key'", "--confirm-within=20")
     dies = f"trap 'grep -q bad {root}/key && exit 9' HUP; echo started; while :; do sleep 0.05; done"
-    running = start(*options, "--reload-interval=0", command=["sh", "-c", dies])
-    running.wait_for_event("config.applied")
+    running = start(*options, *until_death, "--reload-interval=0", command=["sh", "-c", dies])
+    eventually(lambda: events(client, "default", name), "the first one is told")
     client.replace("ConfigMap", "default", name, {"key": "bad"})
 
     assert running.wait() == 9

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Manifest, Start, needs_root
-from tests.running import PROGRAMS, Running, eventually, group, program
+from tests.running import PROGRAMS, Running, begun_by, eventually, group, program
 
 pytestmark = [pytest.mark.slow, needs_root]
 
@@ -54,6 +54,7 @@ class Stage:
             *self._options,
             *options,
             command=program("picky_app", f"{self.root}/key"),
+            environment=begun_by("longest_splay"),
         )
 
     def enter(self, running: Running) -> None:

@@ -143,7 +143,7 @@ def test_with_32_descriptors_all_goes_on(start: Start, manifest: Manifest, root:
         as_pid1=True,
         prefix=["prlimit", "--nofile=32:32"],
     )
-    running.out.wait_for("started '1'")
+    running.wait_for_event("config.applied")
     clients = []
     for _ in range(40):
         client = socket.socket(socket.AF_UNIX)

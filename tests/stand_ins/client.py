@@ -7,6 +7,7 @@ cannot hide in the tests.
 from __future__ import annotations
 
 import base64
+import copy
 import http.client
 import json
 import os
@@ -62,6 +63,12 @@ class Client:
         self._answer_s = answer_s
         self._connection = self._connect(answer_s)
         weakref.finalize(self, self._connection.close)  # tests drop clients, and Python warns of sockets that nobody closed
+
+    def acting_as(self, user: str) -> Client:
+        """The same admin with no more than the rights of a user, on the same connection (Kubernetes, "User impersonation")."""
+        other = copy.copy(self)
+        other._headers = {**self._headers, "Impersonate-User": user}
+        return other
 
     def create(
         self, kind: Kind, namespace: str, name: str, data: Text = None, binary_data: Raw = None, labels: Text = None

@@ -17,10 +17,11 @@ def allow(client: Client, name: str, user: str = "reader") -> None:
 
 
 def bind(client: Client, name: str, user: str = "reader") -> None:
-    """Give a user the Role that is there."""
+    """Give a user the Role that is there; the server knows of it when this returns."""
     role = {"apiGroup": _GROUP, "kind": "Role", "name": name}
     subjects = [{"apiGroup": _GROUP, "kind": "User", "name": user}]
     client.create_raw(f"{_PLACE}/rolebindings", {"metadata": {"name": name}, "roleRef": role, "subjects": subjects})
+    eventually(lambda: may_list(client.acting_as(user), "ConfigMap", "default", name), "the Role is known")
 
 
 def unbind(client: Client, name: str) -> None:
@@ -31,7 +32,8 @@ def unbind(client: Client, name: str) -> None:
 def wait_until_known(user: Client, role: Object) -> None:
     """Wait until a user may list what a Role says: the server learns of Roles and bindings a moment after they are there."""
     kinds: dict[str, Kind] = {"configmaps": "ConfigMap", "secrets": "Secret"}
-    rule = role["rules"][0]  # all of them are known at once
+    rules = [rule for rule in role["rules"] if rule["resources"][0] in kinds]  # all of them are known at once
+    rule = max(rules, key=lambda rule: "resourceNames" in rule)  # for all objects there may have been one before
     kind, name = kinds[rule["resources"][0]], rule.get("resourceNames", [None])[0]
     eventually(lambda: may_list(user, kind, role["metadata"]["namespace"], name), "the Role is known")
 
