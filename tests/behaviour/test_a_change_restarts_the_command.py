@@ -40,8 +40,10 @@ def test_it_is_stopped_and_started_with_the_new_files(run: Run, manifest: Manife
     """By the stop signal; we stay, and a signal goes to the new one."""
     script = f"trap 'echo ends; exit' USR1; trap 'echo hup' HUP; cat {root}/key; echo; while :; do sleep 0.02; done"
     running = run("--stop-signal=USR1", command=["sh", "-c", script])
+    running.out.wait_for("one")
     running.wait_for_event("config.applied")
     manifest(key="two")
+    running.out.wait_for("two")
     running.wait_for_event("config.applied", times=2)
     running.send(signal.SIGHUP)
     running.out.wait_for("hup")
@@ -91,13 +93,17 @@ def test_one_that_does_not_stop_is_killed(run: Run, manifest: Manifest, root: Pa
     assert running.out.all() == ["one", "two"]
 
 
-def test_a_stop_while_it_is_started_again_ends_all(run: Run, manifest: Manifest) -> None:
+def test_a_stop_while_it_is_started_again_ends_all(run: Run, manifest: Manifest, tmp_path: Path) -> None:
     """It is not started again for that."""
-    running = run(command=["sh", "-c", "trap 'echo asked; sleep 0.5; exit 3' TERM; echo runs; while :; do sleep 0.02; done"])
+    may_end = tmp_path / "may-end"
+    script = f"trap 'echo asked; {until(may_end)}; exit 3' TERM; echo runs; while :; do sleep 0.02; done"
+    running = run(command=["sh", "-c", script])
+    running.out.wait_for("runs")
     running.wait_for_event("config.applied")
     manifest(key="two")
     running.out.wait_for("asked")
     running.send(signal.SIGTERM)
+    may_end.touch()
 
     assert running.wait() == 3
     assert running.out.wait_for_end().count("runs") == 1

@@ -210,7 +210,7 @@ def test_keys_and_resizing_reach_the_command_once(init: Init, as_pid1: bool) -> 
         screen.type("\x03")
         screen.wait_for("signal 2\r")
         screen.resize(50, 100)
-        screen.wait_for("signal 28")
+        screen.wait_for("signal 28\r")
         screen.type("\x1c")
         screen.wait_for("signal 3\r")
 
