@@ -378,7 +378,8 @@ def _written(found: Object) -> Object:
 
 
 def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    # gmtime() alone is of another clock, up to a tick behind: it may be a second ago there.
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time()))
 
 
 def _versioned(found: Object, version: int) -> Object:
