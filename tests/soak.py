@@ -184,8 +184,8 @@ class Soak:
             self._restarted.fill()
         elif name == "command killed":
             pid = self._restarted.command()
-            with suppress(ProcessLookupError):  # it has just been restarted
-                if pid:
+            if pid:
+                with suppress(ProcessLookupError):  # it has just been restarted
                     os.kill(pid, signal.SIGKILL)
         elif name == "storm of HUP":
             for _ in range(500):

@@ -76,7 +76,7 @@ def apply(client: Client, document: Object) -> None:
             raise
 
 
-def allow(api: RealApi, name: str) -> None:
+def allow(api: RealApi, client: Client, name: str) -> None:
     """Apply what the README says about rights, for the ConfigMap of this name."""
     text = yaml.safe_dump_all(RIGHTS).replace("app-config", f"{name}-config")
     documents: list[Object] = list(yaml.safe_load_all(text))
@@ -84,7 +84,7 @@ def allow(api: RealApi, name: str) -> None:
         for rule in document.get("rules", []):
             assert rule["resourceNames"] == ["app"]
             rule["resourceNames"] = [name]
-        apply(api.client(), document)
+        apply(client, document)
     wait_until_known(pod_user(api), next(document for document in documents if document["kind"] == "Role"))
 
 
@@ -96,7 +96,7 @@ class Pod:
         self._client = api.client()
         self._name = name
         self._file = file
-        allow(api, name)
+        allow(api, self._client, name)
         self._client.apply("ConfigMap", "production", name, {file: "one"})
 
     def run(self, start: Start, folder: Path, words: list[str], here: dict[str, str]) -> Running:
